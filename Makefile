@@ -1,0 +1,39 @@
+# make reproduce   set up this machine and run the whole experiment
+# make test        set up this machine and run every test, those with a real guest too
+# make check       everything without a guest, under 2 minutes
+# make setup       only set up; make clean removes what was built (not results, not the cache)
+
+PYTHON := .venv/bin/python
+C_PARTS := workloads/alpha measure prefetch
+
+.PHONY: reproduce test check lint setup programs bench clean
+
+reproduce: setup
+	$(PYTHON) run.py
+
+test: check
+	$(PYTHON) -m pytest -m guest
+
+check: setup lint
+	$(PYTHON) -m pytest -m "not guest"
+
+lint: setup
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+
+bench: setup
+	$(PYTHON) run.py bench
+
+setup: .venv/.installed programs
+
+.venv/.installed: pyproject.toml testbed/setup.sh
+	testbed/setup.sh .venv
+	touch $@
+
+programs: .venv/.installed
+	@for part in $(C_PARTS); do $(MAKE) --no-print-directory --silent -C $$part all || exit 1; done
+
+clean:
+	@for part in $(C_PARTS); do $(MAKE) --no-print-directory -C $$part clean; done
+	rm -rf .venv
