@@ -1,0 +1,80 @@
+"""The libvirt connection: libvirt's embedded QEMU driver by default, any other URI by setting.
+
+One thread runs libvirt's event loop. The embedded driver keeps its state, sockets and logs below a private
+folder of ours and needs neither a daemon nor root (https://libvirt.org/drvqemu.html#embedded-driver).
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import libvirt
+
+from testbed.errors import HostError
+
+# UNIX socket paths end at 107 bytes (unix(7)), and libvirt appends about 50: the folder's name must be short.
+SHORT_PLACE = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 with an unpredictable name
+QEMU_CONF = """\
+# No log daemon, no security labels, no cgroups, no namespaces: the embedded driver has none of their daemons.
+stdio_handler = "file"
+security_driver = "none"
+cgroup_controllers = [ ]
+namespaces = [ ]
+user = "+{uid}"
+group = "+{gid}"
+dynamic_ownership = 0
+remember_owner = 0
+"""
+
+_loop = threading.Lock()
+_loop_runs = False
+
+
+def start_event_loop() -> None:
+    """Start the one thread that owns libvirt's events; must be called before a connection is opened."""
+    global _loop_runs
+    with _loop:
+        if _loop_runs:
+            return
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised; do not print them too
+        libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
+        _loop_runs = True
+
+
+def _run_events() -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()
+
+
+@contextmanager
+def connect(uri: str) -> Iterator[tuple[libvirt.virConnect, Path]]:
+    """An open connection and a short private folder for its sockets; both gone afterwards.
+
+    ``uri`` is "embed" or any libvirt URI. Raises HostError with libvirt's words.
+    """
+    start_event_loop()
+    with tempfile.TemporaryDirectory(prefix="paging-", dir=SHORT_PLACE, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        target = uri
+        if uri == "embed":
+            conf = folder / "etc" / "qemu.conf"
+            conf.parent.mkdir()
+            conf.write_text(QEMU_CONF.format(uid=os.geteuid(), gid=os.getegid()))
+            target = f"qemu:///embed?root={folder}"
+        try:
+            connection = libvirt.open(target)
+        except libvirt.libvirtError as error:
+            raise HostError(
+                f"libvirt cannot open {uri}: {error}",
+                "apt-get install libvirt-daemon-driver-qemu (run.py doctor)",
+            ) from error
+        try:
+            yield connection, folder
+        finally:
+            connection.close()
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,125 @@
+"""What the host must have, whether it has it, and the command that brings it."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.accelerator import KVM
+from testbed.errors import HostError
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Need:
+    """One need of the harness. ``found`` says what is there; it is required unless ``optional``."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str
+    optional: bool = False
+
+
+def tool(name: str, program: str, package: str) -> Need:
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return Need(name, path is not None, path or f"{program} is not installed", f"apt-get install {package}")
+
+
+def qemu_driver() -> Need:
+    places = [Path(p) for p in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")]
+    found = [p for place in places for p in place.glob("libvirt/connection-driver/libvirt_driver_qemu.so")]
+    return Need(
+        "libvirt",
+        bool(found),
+        str(found[0]) if found else "libvirt's QEMU driver is not installed",
+        "apt-get install libvirt-daemon-driver-qemu",
+    )
+
+
+def driver_user() -> Need:
+    """Root's embedded driver looks up the user of Debian's build even though it then runs QEMU as the caller."""
+    if os.geteuid() != 0:
+        return Need("libvirt user", True, "not needed without root", "")
+    there = any(line.startswith("libvirt-qemu:") for line in Path("/etc/passwd").read_text().splitlines())
+    return Need("libvirt user", there, "libvirt-qemu" if there else "no user libvirt-qemu", "make setup")
+
+
+def kvm() -> Need:
+    if not KVM.exists():
+        return Need("KVM", False, f"{KVM} is not there: guests are emulated (TCG), slower", "", optional=True)
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return Need("KVM", False, f"{KVM} may not be opened", "add yourself to the group kvm", optional=True)
+    return Need("KVM", True, f"{KVM} opens; a run tries whether a kernel boots on it", "", optional=True)
+
+
+def subordinate_ids() -> Need:
+    if os.geteuid() == 0:
+        return Need("subordinate ids", True, "not needed as root", "")
+    names = {str(os.getuid()), os.environ.get("USER", "")}
+    try:
+        owners = {line.split(":")[0] for line in Path("/etc/subuid").read_text().splitlines()}
+    except OSError:
+        owners = set()
+    there = bool(names & owners)
+    found = "a range in /etc/subuid" if there else "no range in /etc/subuid"
+    return Need("subordinate ids", there, found, f"sudo usermod --add-subuids 100000-165535 --add-subgids "
+                f"100000-165535 {os.environ.get('USER', 'USER')}")  # fmt: skip
+
+
+def disk_space(folder: Path, needed_gib: float) -> Need:
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / GIB
+    return Need(
+        "disk space",
+        free >= needed_gib,
+        f"{free:.0f} GiB free in {place}, {needed_gib:.0f} needed",
+        "free some, or give another folder: python run.py --cache DIR",
+    )
+
+
+def memory(needed_gib: float) -> Need:
+    available = 0.0
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            available = int(line.split()[1]) / 1024**2
+    found = f"{available:.1f} GiB available, {needed_gib:.1f} needed"
+    return Need("memory", available >= needed_gib, found, "end other programs")
+
+
+def tools() -> list[Need]:
+    return [
+        tool("QEMU", "qemu-system-x86_64", "qemu-system-x86"),
+        tool("QEMU images", "qemu-img", "qemu-utils"),
+        qemu_driver(),
+        driver_user(),
+        kvm(),
+        tool("mmdebstrap", "mmdebstrap", "mmdebstrap"),
+        tool("uidmap", "newuidmap", "uidmap"),
+        subordinate_ids(),
+        tool("compiler", "gcc", "gcc libc6-dev make"),
+        tool("mke2fs", "mke2fs", "e2fsprogs"),
+        tool("mkswap", "mkswap", "util-linux"),
+        tool("unshare", "unshare", "util-linux"),
+    ]
+
+
+def require(needs: Sequence[Need]) -> None:
+    """Raises HostError naming everything that is missing, each with its remedy."""
+    missing = [need for need in needs if not need.ok and not need.optional]
+    if missing:
+        lines = "\n".join(f"    {need.name}: {need.found}; {need.remedy}" for need in missing)
+        raise HostError(f"this host is not ready:\n{lines}", "make setup, or the commands above")
+
+
+def show(needs: Sequence[Need], write: Callable[[str], None]) -> bool:
+    """A line for each need; whether everything required is there."""
+    for need in needs:
+        mark = "ok     " if need.ok else ("absent " if need.optional else "MISSING")
+        way_out = f"\n           way out: {need.remedy}" if need.remedy and not need.ok else ""
+        write(f"  {mark}  {need.name}: {need.found}{way_out}")
+    return all(need.ok or need.optional for need in needs)

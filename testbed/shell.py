@@ -1,0 +1,123 @@
+"""Root's commands and files in a guest, over SSH (paramiko), with the host key pinned at build time."""
+
+import base64
+import contextlib
+import io
+import shlex
+import socket
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from testbed.errors import GuestError
+
+CONNECT_SECONDS = 20.0  # one try: a key exchange takes about a second under emulation, more under memory pressure
+PAUSE_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to write in a guest."""
+
+    target: str
+    content: bytes
+    mode: int = 0o644
+
+
+class Shell:
+    """An open SSH session with a guest."""
+
+    def __init__(self, client: paramiko.SSHClient) -> None:
+        self._client = client
+
+    def run(self, *command: str, timeout: float = 120, check: bool = True) -> str:
+        """Run a command in the guest and return its output.
+
+        Raises GuestError if it fails (unless ``check`` is false) or takes longer than ``timeout`` seconds.
+        """
+        line = shlex.join(command)
+        try:
+            _, stdout, stderr = self._client.exec_command(line, timeout=timeout)
+            output = stdout.read().decode(errors="replace")
+            errors = stderr.read().decode(errors="replace")
+            code = stdout.channel.recv_exit_status()
+        except TimeoutError as error:
+            raise GuestError(f"in the guest, still running after {timeout:.0f} s: {line}") from error
+        except (paramiko.SSHException, OSError) as error:
+            raise GuestError(f"the SSH session ended during: {line} ({error})") from error
+        if check and code != 0:
+            raise GuestError(f"in the guest, exit code {code}: {line}\n    {(errors or output).strip()[-2000:]}")
+        return output
+
+    def put(self, files: Sequence[File]) -> None:
+        """Write files in the guest, in one transfer; their folders are made. Raises GuestError."""
+        try:
+            stdin, stdout, stderr = self._client.exec_command(
+                "tar --extract --no-same-owner --directory /", timeout=120
+            )
+            with tarfile.open(fileobj=stdin, mode="w|") as archive:
+                for file in files:
+                    entry = tarfile.TarInfo(file.target.lstrip("/"))
+                    entry.size, entry.mode = len(file.content), file.mode
+                    archive.addfile(entry, io.BytesIO(file.content))
+            stdin.channel.shutdown_write()
+            errors = stderr.read().decode(errors="replace")
+            code = stdout.channel.recv_exit_status()
+        except (paramiko.SSHException, OSError) as error:
+            raise GuestError(f"files could not be sent to the guest: {error}") from error
+        if code != 0:
+            raise GuestError(f"files could not be written in the guest: {errors.strip()}")
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._client.close()
+
+
+def open_shell(port: int, private_key: Path, host_key: Path, limit: float, alive: Callable[[], None]) -> Shell:
+    """Log in as root at 127.0.0.1:``port``, trying for ``limit`` seconds.
+
+    ``alive`` is called between tries; it raises when waiting is pointless. Raises GuestError on time-out.
+    """
+    deadline = time.monotonic() + limit
+    reason: Exception | None = None
+    while time.monotonic() < deadline:
+        alive()
+        client = pinned_client(port, host_key)
+        try:
+            client.connect(
+                "127.0.0.1", port, username="root", pkey=paramiko.Ed25519Key.from_private_key_file(str(private_key)),
+                timeout=CONNECT_SECONDS, banner_timeout=CONNECT_SECONDS, auth_timeout=CONNECT_SECONDS,
+                allow_agent=False, look_for_keys=False,
+            )  # fmt: skip
+            return Shell(client)
+        except paramiko.BadHostKeyException as error:
+            client.close()
+            raise GuestError(
+                f"the guest on port {port} is not ours: its host key differs from the pinned one"
+            ) from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            client.close()
+            reason = error
+            time.sleep(PAUSE_SECONDS)
+    raise GuestError(f"the guest did not answer over SSH within {limit:.0f} s ({reason})")
+
+
+def pinned_client(port: int, host_key: Path) -> paramiko.SSHClient:
+    kind, encoded = host_key.read_text().split()[:2]
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    key = paramiko.PKey.from_type_string(kind, base64.b64decode(encoded))
+    client.get_host_keys().add(f"[127.0.0.1]:{port}", kind, key)
+    return client
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
