@@ -1,0 +1,34 @@
+"""Program alpha in a guest: its file and its command."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.shell import File, Shell
+
+BINARY = Path(__file__).parent / "build" / "alpha"
+TARGET = "/usr/local/bin/alpha"
+PORT = "/dev/virtio-ports/org.paging.alpha"
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """The paper's pressure program: ``bytes`` written at every ``stride``-th byte of ``size_mib`` MiB."""
+
+    size_mib: int
+    stride: int
+    bytes: int
+
+
+def files() -> list[File]:
+    return [File(TARGET, BINARY.read_bytes(), 0o755)]
+
+
+def port(shell: Shell) -> str:
+    """The device for alpha's events: the node itself, as containers have no udev links."""
+    return shell.run("readlink", "--canonicalize-existing", PORT).strip()
+
+
+def command(alpha: Alpha, events: str) -> list[str]:
+    """alpha's words; its events go to the device ``events``."""
+    sizes = ["--mb", str(alpha.size_mib), "--stride", str(alpha.stride), "--bytes", str(alpha.bytes)]
+    return [TARGET, *sizes, "--events", events]
