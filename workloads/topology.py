@@ -1,0 +1,122 @@
+"""How the services run in the guest: ``plain`` processes (the paper's figure 1) or ``lxc`` containers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from testbed.shell import File, Shell
+
+WORKLOADS = Path(__file__).parent
+MIB = 1024 * 1024
+CGROUPS = "/sys/fs/cgroup"
+# The containers' common root: empty mount points, and the links of a merged /usr.
+MAKE_ROOT = """
+cd /var/lib/lxc && mkdir -p rootfs && cd rootfs
+mkdir -p usr etc srv var run tmp proc sys dev
+for link in bin sbin lib lib64; do ln -sfn usr/$link $link; done
+"""
+
+
+@dataclass(frozen=True)
+class Topology(ABC):
+    """Starts and ends service A and alpha in a guest where their files are installed."""
+
+    service_ceiling_mib: int
+    alpha_ceiling_mib: int
+
+    @property
+    @abstractmethod
+    def cgroups(self) -> dict[str, str]:
+        """The cgroup folder of ``service_a`` and of ``alpha``, whether or not it exists yet."""
+
+    @abstractmethod
+    def files(self, alpha: Sequence[str], port: str) -> list[File]:
+        """Unit files or container configurations; ``alpha`` is its command, which writes to device ``port``."""
+
+    @abstractmethod
+    def start_service(self, shell: Shell) -> None:
+        """Start httpd, then the RDBMS (the paper's order); returns before they are ready."""
+
+    @abstractmethod
+    def start_alpha(self, shell: Shell) -> None:
+        """Start alpha; returns before its pages are written."""
+
+    @abstractmethod
+    def stop_alpha(self, shell: Shell) -> None:
+        """End alpha and wait for its end."""
+
+
+class Plain(Topology):
+    """Processes of systemd services; no ceiling, as in the paper's figure 1."""
+
+    @property
+    def cgroups(self) -> dict[str, str]:
+        return {"service_a": f"{CGROUPS}/service_a.slice", "alpha": f"{CGROUPS}/alpha.slice"}
+
+    def files(self, alpha: Sequence[str], port: str) -> list[File]:
+        folder = "/etc/systemd/system"
+        units = [
+            File(f"{folder}/{unit}", (WORKLOADS / "service_a/files" / unit).read_bytes())
+            for unit in ("httpd.service", "rdbms.service")
+        ]
+        alpha_unit = f"[Service]\nSlice=alpha.slice\nExecStart={' '.join(alpha)}\n"
+        return [*units, File(f"{folder}/alpha.service", alpha_unit.encode())]
+
+    def start_service(self, shell: Shell) -> None:
+        shell.run("systemctl", "start", "httpd.service")
+        shell.run("systemctl", "start", "rdbms.service")
+
+    def start_alpha(self, shell: Shell) -> None:
+        shell.run("systemctl", "start", "--no-block", "alpha.service")
+
+    def stop_alpha(self, shell: Shell) -> None:
+        shell.run("systemctl", "stop", "alpha.service")
+
+
+class Lxc(Topology):
+    """One LXC container for service A, one for alpha, each with its memory ceiling."""
+
+    @property
+    def cgroups(self) -> dict[str, str]:
+        return {name: f"{CGROUPS}/lxc.payload.{name}" for name in ("service_a", "alpha")}
+
+    def files(self, alpha: Sequence[str], port: str) -> list[File]:
+        return [
+            container("service_a", "/usr/local/lib/service_a/start", (), self.service_ceiling_mib),
+            container("alpha", " ".join(alpha), (port,), self.alpha_ceiling_mib),
+        ]
+
+    def start_service(self, shell: Shell) -> None:
+        shell.run("sh", "-c", MAKE_ROOT)
+        shell.run("lxc-start", "--name=service_a", "--logfile=/var/log/lxc-service_a.log")
+
+    def start_alpha(self, shell: Shell) -> None:
+        shell.run("lxc-start", "--name=alpha", "--logfile=/var/log/lxc-alpha.log")
+
+    def stop_alpha(self, shell: Shell) -> None:
+        shell.run("lxc-stop", "--name=alpha", "--kill")
+
+
+def container(name: str, command: str, devices: Sequence[str], ceiling_mib: int) -> File:
+    """The configuration of one LXC container."""
+    configuration = render(
+        "container.conf.j2", name=name, command=command, devices=devices, memory_max=ceiling_mib * MIB
+    )
+    return File(f"/var/lib/lxc/{name}/config", configuration)
+
+
+TOPOLOGIES: dict[str, type[Topology]] = {"plain": Plain, "lxc": Lxc}
+
+
+def render(template: str, **values: object) -> bytes:
+    """A template of workloads/ as bytes."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WORKLOADS),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration files of the guest, not HTML; values come from checked settings
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(**values).encode()
