@@ -1,0 +1,145 @@
+"""The paper's steps, performed on a guest whose service A is up; every instant is noted as it happens."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from measure.recording import EventStream, SampleStream
+from measure.stream import Mark, Start, Stop, Tick
+from testbed.guest import Guest
+from testbed.shell import Shell
+from workloads.service_a.request import Response, request
+from workloads.topology import Topology
+
+ANSWER_SECONDS = 60  # for the sampler's answer to a command: it is locked in memory, so this is generous
+
+R = TypeVar("R", Start, Mark, Stop)
+
+
+class Times(Protocol):
+    """The paper's waits, in seconds (DESIGN: steps)."""
+
+    @property
+    def before_alpha_s(self) -> float: ...
+    @property
+    def before_recording_s(self) -> float: ...
+    @property
+    def before_request_s(self) -> float: ...
+    @property
+    def after_response_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The host's ends of the guest's three virtio-serial ports."""
+
+    samples: SampleStream
+    prefetch: EventStream
+    alpha: EventStream
+
+    def close(self) -> None:
+        for stream in (self.samples, self.prefetch, self.alpha):
+            stream.close()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One performance of the steps. ``note`` is told each step's name and instants as it happens."""
+
+    guest: Guest
+    topology: Topology
+    streams: Streams
+    times: Times
+    interval_s: float
+    alpha_limit_s: float
+    request_limit_s: float
+    note: Callable[..., None]
+
+    def perform(self, shell: Shell) -> Response:
+        """All steps from "RDBMS is up" to the end of the recording; the response is not judged here.
+
+        Raises GuestError or CellError when a step does not happen.
+        """
+        self._pause(self.times.before_alpha_s)
+        self._start_alpha(shell)
+        # From here to the end nothing is done over SSH.
+        self._pause(self.times.before_recording_s)
+        self._start_recording()
+        due = self._tick_at(self.times.before_request_s)
+        self._wait_tick(due)
+        response = self._request(due)
+        after = self._newest_tick() + 1 + self._tick_at(self.times.after_response_s)
+        self._wait_tick(after)
+        self._stop_recording()
+        return response
+
+    def _start_alpha(self, shell: Shell) -> None:
+        self.note("alpha-start")
+        self.topology.start_alpha(shell)
+        ready = self.streams.alpha.wait_event("ready", self.alpha_limit_s, self.guest)
+        self.note("alpha-ready", guest=ready.get("t"))
+
+    def _start_recording(self) -> None:
+        self.streams.samples.send(f"start {self.interval_s:.9f}")
+        start = self._answer(Start, "the start of the recording")
+        self.note("recording", guest=start.t)
+
+    def _request(self, tick: int) -> Response:
+        samples = self.streams.samples
+        samples.send("mark request")
+        self.note("request", guest=self._mark("request").t, tick=tick)
+        first_byte: list[float] = []
+
+        def on_first_byte() -> None:
+            samples.send("mark first-byte")
+            first_byte.append(time.monotonic())
+
+        response = request(self.guest.http_port, self.request_limit_s, on_first_byte)
+        samples.send("mark response")
+        ended = time.monotonic()
+        for host in first_byte:
+            self.note("first-byte", guest=self._mark("first-byte").t, host=host)
+        self.note("response", guest=self._mark("response").t, host=ended)
+        return response
+
+    def _mark(self, name: str) -> Mark:
+        return self._answer(Mark, f"mark {name}", lambda record: record.name == name)
+
+    def _stop_recording(self) -> None:
+        self.streams.samples.send("stop")
+        stop = self._answer(Stop, "the end of the recording")
+        self.note("stop", guest=stop.t)
+
+    def _answer(self, kind: type[R], what: str, accepts: Callable[[R], bool] = lambda _record: True) -> R:
+        record = self.streams.samples.wait(
+            lambda record: isinstance(record, kind) and accepts(record),
+            ANSWER_SECONDS,
+            what,
+            self.guest.alive,
+        )
+        assert isinstance(record, kind)  # noqa: S101 - it is what was waited for
+        return record
+
+    def _tick_at(self, seconds: float) -> int:
+        return round(seconds / self.interval_s)
+
+    def _newest_tick(self) -> int:
+        return max((r.n for r in self.streams.samples.records if isinstance(r, Tick)), default=0)
+
+    def _wait_tick(self, number: int) -> None:
+        remaining = (number - self._newest_tick()) * self.interval_s
+        limit = remaining + ANSWER_SECONDS
+        self.streams.samples.wait(
+            lambda record: isinstance(record, Tick) and record.n >= number,
+            limit,
+            f"tick {number}",
+            self.guest.alive,
+        )
+
+    def _pause(self, seconds: float) -> None:
+        """A wait of the paper's procedure; ends early, with an error, if the guest is lost."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.guest.alive()
+            time.sleep(min(left, 0.25))
