@@ -1,0 +1,203 @@
+"""Reads a run directory into frozen dataclasses; nothing is computed here.
+
+Strict about structure: a run without a readable plan or manifest is an error that names file and line.
+Lenient about cells: one that failed, is still running, or was cut short is kept and marked, and what
+it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from measure.stream import Record, StreamFault, decode
+from testbed.errors import UsageError
+
+Json = Mapping[str, Any]
+State = Literal["planned", "incomplete", "complete"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell's raw records.
+
+    ``state`` is "planned" before its first record, "incomplete" until its ``end`` record, then "complete".
+    ``steps`` maps a step's name to its record; ``samples`` and ``prefetch`` keep the order of their files.
+    """
+
+    name: str
+    replicate: int
+    condition: str
+    topology: str
+    policy: str
+    state: State = "planned"
+    valid: bool = False
+    reason: str = "not run yet"
+    steps: Mapping[str, Json] = field(default_factory=dict)
+    response: Json = field(default_factory=dict)
+    checks: tuple[Json, ...] = ()
+    samples: tuple[Record, ...] = ()
+    prefetch: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its cells in the order of the plan, and ``problems``, what was found wrong with its files."""
+
+    path: Path
+    name: str
+    accelerator: str
+    kernel: str
+    dataset: str
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...] = ()
+
+
+def load_run(path: Path) -> Run:
+    """The run in directory ``path``.
+
+    Raises UsageError if that is no run directory or its plan or manifest cannot be read.
+    """
+    if not (path / "plan.json").is_file():
+        raise UsageError(f"{path} is no run directory: it has no plan.json", "name a folder below results/")
+    plan, manifest = _document(path / "plan.json"), _document(path / "manifest.json")
+    problems: list[str] = []
+    cells = tuple(_cell(path, planned, problems) for planned in _planned(path / "plan.json", plan))
+    known = {cell.name for cell in cells}
+    for folder in sorted((path / "cells").glob("*")):
+        if folder.name not in known:
+            problems.append(f"cells/{folder.name}: not in plan.json, left out")
+    try:
+        return Run(
+            path=path,
+            name=str(plan["run"]),
+            accelerator=str(manifest["accelerator"]),
+            kernel=str(manifest["guest"]["kernel"]),
+            dataset=str(manifest["dataset"]["label"]),
+            cells=cells,
+            problems=tuple(problems),
+        )
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{path}: plan.json or manifest.json lacks {error}", _OTHER_FORMAT) from error
+
+
+_OTHER_FORMAT = "the run is from another version of this program: report it with that version"
+
+
+def _document(path: Path) -> Json:
+    """One JSON object in a file of its own."""
+    try:
+        value = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        hint = "restore the file, or make the run again"
+        raise UsageError(f"{path}:{line}: not JSON: {error}", hint) from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}:1: not a JSON object", _OTHER_FORMAT)
+    return value
+
+
+def _planned(path: Path, plan: Json) -> list[Cell]:
+    """The plan's cells, none of them run."""
+    if not plan.get("cells"):
+        raise UsageError(f"{path}: the plan has no cells", _OTHER_FORMAT)
+    try:
+        return [
+            Cell(
+                name=str(cell["name"]),
+                replicate=int(cell["replicate"]),
+                condition=str(cell["condition"]),
+                topology=str(cell["topology"]),
+                policy=str(cell["policy"]),
+            )
+            for cell in plan["cells"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: a cell of the plan lacks or mistypes {error}", _OTHER_FORMAT) from error
+
+
+def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
+    """``planned`` with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
+    folder = run / "cells" / planned.name
+    if not (folder / "cell.jsonl").is_file():
+        if folder.is_dir():
+            problems.append(f"cells/{planned.name}/cell.jsonl: No such file")
+            return replace(planned, state="incomplete", reason=problems[-1])
+        return planned
+    ledger, faults = _lines(run, folder / "cell.jsonl")
+    prefetch, prefetch_faults = (
+        _lines(run, folder / "prefetch.jsonl") if (folder / "prefetch.jsonl").is_file() else ((), [])
+    )
+    samples, sample_faults = _samples(run, folder / "samples.jsonl")
+    faults += [*_disagreements(run, folder, planned, ledger), *prefetch_faults, *sample_faults]
+    problems += faults
+    end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
+    complete = end.get("complete") is True
+    said_valid = complete and end.get("valid") is True
+    if not end:
+        reason = "no end record: still running, or broken off"
+    elif faults:
+        reason = faults[0]
+    else:
+        reason = str(end.get("reason") or ("" if said_valid else "no reason recorded"))
+    return replace(
+        planned,
+        state="complete" if complete else "incomplete",
+        valid=said_valid and not faults,
+        reason=reason,
+        steps={str(record.get("step")): record for record in ledger if record.get("type") == "step"},
+        response=next((record for record in ledger if record.get("type") == "response"), {}),
+        checks=tuple(record for record in ledger if record.get("type") == "check"),
+        samples=samples,
+        prefetch=prefetch,
+    )
+
+
+def _disagreements(run: Path, folder: Path, planned: Cell, ledger: tuple[Json, ...]) -> list[str]:
+    """Where the cell's first record is not the head that the plan promises."""
+    head = ledger[0] if ledger else {}
+    where = f"{(folder / 'cell.jsonl').relative_to(run)}:1"
+    if head.get("type") != "cell":
+        return [f"{where}: the first record is not of type cell"]
+    return [
+        f"{where}: {key} is {head.get(key)!r}, plan.json says {getattr(planned, key)!r}"
+        for key in ("name", "replicate", "condition", "topology", "policy")
+        if head.get(key) != getattr(planned, key)
+    ]
+
+
+def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
+    """The JSON objects of a file up to the first line that is none, and what is wrong with that line.
+
+    A last line without its newline was cut off while it was written: it is dropped without complaint
+    (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
+    """
+    *whole, _cut = path.read_text(errors="replace").split("\n")
+    records: list[Json] = []
+    for number, line in enumerate(whole, 1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            return tuple(records), [f"{path.relative_to(run)}:{number}: not JSON: {error}"]
+        if not isinstance(record, dict):
+            return tuple(records), [f"{path.relative_to(run)}:{number}: not a JSON object"]
+        records.append(record)
+    return tuple(records), []
+
+
+def _samples(run: Path, path: Path) -> tuple[tuple[Record, ...], list[str]]:
+    """The sampler's records up to the first line that is none, and what is wrong with that line."""
+    name = path.relative_to(run)
+    if not path.is_file():
+        return (), [f"{name}: No such file"]
+    *whole, cut = path.read_bytes().split(b"\n")
+    records: list[Record] = []
+    for number, line in enumerate(whole, 1):
+        try:
+            records.append(decode(line, number))
+        except StreamFault as fault:
+            return tuple(records), [f"{name}:{number}: {fault}"]
+    return tuple(records), [f"{name}:{len(whole) + 1}: ends within a line"] if cut else []
