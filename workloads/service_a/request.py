@@ -75,6 +75,8 @@ def request(port: int, timeout: float, on_first_byte: Callable[[], None] = lambd
             if received > LARGEST:
                 raise CellError(f"service A's answer is longer than {LARGEST} bytes")
             rows.add(piece)
+        if answer.length:
+            raise CellError(f"service A's answer stops {answer.length} bytes early")
     except (OSError, http.client.HTTPException) as error:
         raise CellError(f"the request to service A failed: {error or type(error).__name__}") from error
     finally:

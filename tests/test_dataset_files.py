@@ -1,0 +1,321 @@
+"""The public database's files: recognition, archives that mean harm, and the download."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import HostError, UsageError
+from workloads.service_a.dataset import EXPECTED_ROWS, archive, published
+from workloads.service_a.dataset.archive import extract
+from workloads.service_a.dataset.download import download
+from workloads.service_a.dataset.facts import PUBLISHED_COMMIT
+from workloads.service_a.dataset.published import git_blob, is_wanted, open_published, rows_files
+
+OTHER_COMMIT = "0" * 40
+Answer = Callable[[BaseHTTPRequestHandler], object]
+
+FILES = {
+    "employees.sql": b"source load_departments.dump ;\n",
+    **{
+        f"load_{table}{number}.dump": b"INSERT INTO `%s` VALUES (1,'a'),\n(2,'b');\n\n" % table.encode()
+        for table in EXPECTED_ROWS
+        for number in (("10", "1", "2") if table == "salaries" else ("",))
+    },
+    "README.md": b"not needed\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def checkout(folder: Path, files: dict[str, bytes] = FILES) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def tar_bytes(files: dict[str, bytes], prefix: str = "test_db-3c7fa05/", mode: str = "w:gz") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:  # type: ignore[call-overload]
+        for name, content in files.items():
+            info = tarfile.TarInfo(prefix + name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def zip_bytes(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in files.items():
+            opened.writestr(f"test_db-master/{name}", content)
+    return buffer.getvalue()
+
+
+# --- recognition
+
+
+def test_a_checkout_is_loaded_by_table_and_number(tmp_path: Path) -> None:
+    dataset = open_published(checkout(tmp_path / "real"), tmp_path / "cache")
+    out = tmp_path / "out"
+    out.mkdir()
+    assert dataset.write(out) == ["schema.sql", "load.sql"]
+    sourced = [line[7:] for line in (out / "load.sql").read_text().splitlines() if line.startswith("source ")]
+    assert sourced == [
+        "load_departments.dump", "load_employees.dump", "load_dept_emp.dump", "load_dept_manager.dump",
+        "load_titles.dump", "load_salaries1.dump", "load_salaries2.dump", "load_salaries10.dump",
+    ]  # fmt: skip
+    assert {path.name: path.read_bytes() for path in out.glob("*.dump")} == {
+        name: content for name, content in FILES.items() if name.endswith(".dump")
+    }
+    assert (dataset.source, dataset.label, dataset.genuine) == ("path", "employees 1.0.6 (public)", False)
+
+
+def test_identity_follows_the_rows_and_nothing_else(tmp_path: Path) -> None:
+    changed = {**FILES, "load_titles.dump": b"INSERT INTO `titles` VALUES (3,'c');\n"}
+    readme = {**FILES, "README.md": b"changed\n"}
+    identities = [
+        open_published(checkout(tmp_path / str(number), files), tmp_path).identity
+        for number, files in enumerate((FILES, readme, changed))
+    ]
+    assert identities[0] == identities[1] != identities[2]
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (["load_titles.dump"], "is not the employees test database: load_titles.dump is missing"),
+        (["employees.sql", "load_titles.dump"], "employees.sql, load_titles.dump are missing"),
+    ],
+)
+def test_something_else_is_named_with_the_way_out(tmp_path: Path, missing: list[str], message: str) -> None:
+    folder = checkout(tmp_path / "other", {name: data for name, data in FILES.items() if name not in missing})
+    with pytest.raises(UsageError, match=message) as caught:
+        open_published(folder, tmp_path)
+    assert 'source = "synthetic"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\\! id\n", b"system id\n", b"DROP DATABASE mysql;\n", b"(1,'a'); \\! id\n", b"source /x\n"]
+)
+def test_unknown_files_with_more_than_rows_are_refused(tmp_path: Path, line: bytes) -> None:
+    files = {**FILES, "load_titles.dump": FILES["load_titles.dump"] + line}
+    with pytest.raises(UsageError, match=r"load_titles\.dump, line 4, is not a row"):
+        open_published(checkout(tmp_path / "evil", files), tmp_path)
+
+
+def test_a_git_blob_is_named_as_git_does(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_bytes(b"hello\n")
+    assert git_blob(tmp_path / "hello") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+# --- archives
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*(tar_bytes(FILES, mode=f"w:{kind}") for kind in ("", "gz", "bz2", "xz")), zip_bytes(FILES)],
+    ids=["tar", "gz", "bz2", "xz", "zip"],
+)
+def test_archives_are_unpacked_once_into_the_cache(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(content)
+    cache = tmp_path / "cache"
+    dataset = open_published(path, cache)
+    assert dataset.folder == cache / f"employees-{hashlib.sha256(content).hexdigest()[:16]}"
+    assert sorted(p.name for p in dataset.folder.iterdir()) == sorted(set(FILES) - {"README.md"})
+    assert dataset.identity == open_published(checkout(tmp_path / "real"), cache).identity
+    before = dataset.folder.stat().st_ino
+    assert open_published(path, cache) == dataset and dataset.folder.stat().st_ino == before
+    assert [p.name for p in cache.iterdir()] == [dataset.folder.name]
+
+
+@pytest.mark.parametrize("name", ["../load_titles.dump", "/load_titles.dump", "a/../../x", "..\\x"])
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / "evil"
+    if kind == "tar":
+        path.write_bytes(tar_bytes({name: b"x"}, prefix=""))
+    else:
+        with zipfile.ZipFile(path, "w") as opened:
+            opened.writestr(name, b"x")
+    with pytest.raises(UsageError, match="not safe to unpack"):
+        extract(path, is_wanted, tmp_path / "cache" / "target")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["cache", "evil"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_in_a_tar_stand_for_nothing(tmp_path: Path, kind: bytes) -> None:
+    (tmp_path / "secret").write_text("secret")
+    path = tmp_path / "evil.tar"
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("load_titles.dump")
+        info.type, info.linkname = kind, str(tmp_path / "secret")
+        tar.addfile(info)
+    extract(path, is_wanted, tmp_path / "target")
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_links_in_a_zip_stand_for_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "evil.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        info = zipfile.ZipInfo("load_titles.dump")
+        info.external_attr = 0o120777 << 16
+        opened.writestr(info, "/etc/hostname")
+    extract(path, is_wanted, tmp_path / "target")
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_the_copy_nearest_to_the_root_counts(tmp_path: Path) -> None:
+    path = tmp_path / "nested.tar"
+    name = "load_titles.dump"
+    path.write_bytes(tar_bytes({f"a/b/{name}": b"deep", name: b"flat", f"a/{name}": b"deeper"}))
+    extract(path, is_wanted, tmp_path / "target")
+    assert (tmp_path / "target" / name).read_bytes() == b"flat"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_FILES", 5), ("MAX_BYTES", 100)])
+def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(archive, limit, value)
+    for number, content in enumerate((tar_bytes(FILES), zip_bytes(FILES))):
+        path = tmp_path / str(number)
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="is not unpacked: over"):
+            extract(path, is_wanted, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def broken_gzip() -> bytes:
+    good = bytearray(tar_bytes(FILES))
+    good[-8] ^= 0xFF  # the checksum
+    return bytes(good)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not an archive at all", b"", tar_bytes(FILES)[:200], zip_bytes(FILES)[:-30], gzip.compress(b"no tar"),
+     broken_gzip(), tar_bytes(FILES, mode="w:bz2")[:150] + b"garbage", tar_bytes(FILES, mode="w:xz")[:-60]],
+    ids=["text", "empty", "cut gz", "cut zip", "gz of no tar", "gz checksum", "bz2", "cut xz"],
+)  # fmt: skip
+def test_damaged_archives_leave_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        open_published(path, tmp_path / "cache")
+    left = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    assert left == []
+
+
+# --- download
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
+    """A server on the loopback address; yields its address and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_address[1]}/test_db", asked
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+def sending(content: bytes, status: int = 200, length: int | None = None) -> Answer:
+    """Answer every request with ``content``, announced as ``length`` bytes."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(length or len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    return answer
+
+
+def test_a_download_is_made_once_and_recorded(tmp_path: Path) -> None:
+    content = tar_bytes(FILES)
+    with serving(sending(content)) as (address, asked):
+        first = download(address + "/", OTHER_COMMIT, tmp_path, 5.0)
+        second = download(address, OTHER_COMMIT, tmp_path, 5.0)
+    assert first == second and first.source == "download"
+    assert asked == [f"/test_db/archive/{OTHER_COMMIT}.tar.gz"]
+    record = json.loads((tmp_path / f"employees-{OTHER_COMMIT}.json").read_text())
+    assert record["sha256"] == hashlib.sha256(content).hexdigest()
+    assert len(rows_files(tmp_path / f"employees-{OTHER_COMMIT}")) == 8
+
+
+def test_the_pinned_commit_needs_the_published_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(sending(tar_bytes(FILES))) as (address, asked):
+        with pytest.raises(HostError, match="its files are not those of commit 3c7fa05e04b4"):
+            download(address, PUBLISHED_COMMIT, tmp_path, 5.0)
+        blobs = {name: git_blob(checkout(tmp_path / name) / name) for name in FILES if name.endswith(".dump")}
+        monkeypatch.setattr(published, "PUBLISHED_BLOBS", blobs)
+        assert download(address, PUBLISHED_COMMIT, tmp_path, 5.0).genuine
+        (tmp_path / f"employees-{PUBLISHED_COMMIT}" / "load_titles.dump").write_bytes(b"(9,'z');\n")
+        assert download(address, PUBLISHED_COMMIT, tmp_path, 5.0).genuine
+    assert len(asked) == 2  # the second one served from the first's files, the third replaced a spoilt cache
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (sending(b"gone", 404), "cannot be downloaded: Not Found"),
+        (sending(b"<html>sign in</html>"), "is damaged"),
+        (sending(tar_bytes(FILES)[:300], length=300), "is damaged"),
+        (sending(tar_bytes(FILES)[:300], length=9000), "is damaged|cannot be downloaded"),
+        (sending(tar_bytes({"employees.sql": b""})), "load_departments.dump.* are missing"),
+    ],
+    ids=["404", "page", "cut", "short", "incomplete"],
+)
+def test_a_bad_answer_is_a_host_error(tmp_path: Path, answer: Answer, message: str) -> None:
+    with serving(answer) as (address, _), pytest.raises(HostError, match=message):
+        download(address, OTHER_COMMIT, tmp_path, 5.0)
+
+
+def test_a_silent_server_is_left_in_time(tmp_path: Path) -> None:
+    release = threading.Event()
+    with serving(lambda request: release.wait(5)) as (address, _):
+        started = time.monotonic()
+        with pytest.raises(HostError, match="cannot be downloaded"):
+            download(address, OTHER_COMMIT, tmp_path, 0.2)
+        assert time.monotonic() - started < 2
+        release.set()
+
+
+def test_an_endless_answer_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workloads.service_a.dataset.download.MAX_BYTES", 1000)
+    with serving(sending(bytes(5000))) as (address, _), pytest.raises(HostError, match="sends more than"):
+        download(address, OTHER_COMMIT, tmp_path, 5.0)
+
+
+@pytest.mark.parametrize("repository", ["http://example.com/test_db", "file:///etc", "ftp://example.com/x"])
+def test_only_https_is_asked(tmp_path: Path, repository: str) -> None:
+    with pytest.raises(UsageError, match="must start with https://"):
+        download(repository, OTHER_COMMIT, tmp_path, 5.0)
