@@ -1,0 +1,106 @@
+"""What the harness itself costs, measured: restore against boot, a cell beyond the paper's steps, the sampler.
+
+Times under TCG are of this machine; the ratio and the sampler's share are what can be compared.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiment.cell import Task, perform
+from experiment.config import Configuration
+from experiment.plan import make_plan, topologies
+from experiment.progress import Progress
+from experiment.runner import prepare
+from experiment.snapshot import TIMES
+from experiment.store import Store
+from measure.stream import Stop, read_stream
+from testbed.cache import Cache
+from testbed.errors import CellError
+
+PAPER_WAITS = ("before_alpha_s", "before_recording_s", "before_request_s", "after_response_s")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One cell's cost in seconds, and the sampler's share."""
+
+    ready_s: float  # from nothing to a fork that answers over SSH, clock set
+    beyond_s: float  # all of the cell but the paper's waits, alpha's writing and the request
+    missed: int
+    majflt: int
+    cpu_share: float  # of one core
+
+
+def main(configuration: Configuration, cache: Cache, results: Path, console: Console) -> int:
+    """Run one block of cells and print their cost; 1 if a cell failed."""
+    plan = make_plan(configuration.model_copy(update={"run": configuration.run.model_copy(update={"replicates": 1})}))
+    with Progress(console, configuration.roles, len(plan.cells), 60) as progress:
+        prepared = prepare(cache, configuration, topologies(plan.cells), progress)
+        store = Store.create(results, configuration, plan)
+        scratch = cache.directory / "guests"
+        scratch.mkdir(exist_ok=True)
+        costs = []
+        for cell in plan.cells:
+            progress.begin(cell)
+            task = Task(
+                cell, configuration, prepared.snapshots[cell.topology], prepared.image, prepared.accelerator.name,
+                prepared.expected, store.cell_folder(cell), scratch,
+            )  # fmt: skip
+            outcome = perform(task, progress.step, progress.tick)
+            progress.end(outcome)
+            if not outcome.complete:
+                raise CellError(f"{cell.name}: {outcome.reason}")
+            costs.append(cost(task, outcome.seconds))
+    booted = {name: json.loads((s.folder / TIMES).read_text()) for name, s in prepared.snapshots.items()}
+    console.print(table(costs, booted, prepared.accelerator.name))
+    return 0
+
+
+def cost(task: Task, seconds: float) -> Cost:
+    """The cost of a performed cell, from its own records."""
+    lines = [json.loads(line) for line in (task.folder / "cell.jsonl").read_text().splitlines()]
+    at = {line["step"]: line["host"] for line in lines if line["type"] == "step"}
+    steps = task.configuration.steps
+    spent = sum(getattr(steps, name) for name in PAPER_WAITS)
+    spent += at["alpha-ready"] - at["alpha-start"] + at["response"] - at["request"]
+    stop = next(r for r in read_stream(task.folder / "samples.jsonl") if isinstance(r, Stop))
+    recorded = at["stop"] - at["recording"]
+    return Cost(
+        at["ready"] - at["restore"],
+        seconds - spent,
+        stop.missed,
+        stop.own.majflt,
+        stop.own.cpu_us / 1e6 / recorded,
+    )
+
+
+def table(costs: list[Cost], booted: Mapping[str, Mapping[str, Any]], accelerator: str) -> Table:
+    """The bars of the project against what was measured."""
+    ready = statistics.median(c.ready_s for c in costs)
+    warm = statistics.median(times["warm_s"] for times in booted.values())
+    made = Table(title=f"{len(costs)} cells, accelerator {accelerator}, measured {time.strftime('%Y-%m-%d')}")
+    for heading in ("what", "median", "worst", "bar"):
+        made.add_column(heading)
+    beyond = [c.beyond_s for c in costs]
+    made.add_row(
+        "boot and warm-up of a guest, s",
+        f"{warm:.1f}",
+        f"{max(t['warm_s'] for t in booted.values()):.1f}",
+        "",
+    )
+    made.add_row("restore of a cell to ready, s", f"{ready:.1f}", f"{max(c.ready_s for c in costs):.1f}", "")
+    made.add_row("boot and warm-up / restore to ready", f"{warm / ready:.0f}", "", ">= 20")
+    made.add_row("cell beyond the paper's steps, s", f"{statistics.median(beyond):.1f}", f"{max(beyond):.1f}", "< 12")
+    made.add_row("sampler: missed ticks", "", str(max(c.missed for c in costs)), "0")
+    made.add_row("sampler: own major faults", "", str(max(c.majflt for c in costs)), "0")
+    shares = [c.cpu_share for c in costs]
+    made.add_row("sampler: CPU, of a core", f"{statistics.median(shares):.2%}", f"{max(shares):.2%}", "< 1 %")
+    return made

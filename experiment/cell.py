@@ -1,0 +1,142 @@
+"""One cell: a fork of the warm snapshot, the paper's steps, the checks. A function of its task alone."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import prefetch.install
+from experiment.config import Configuration
+from experiment.plan import Cell
+from experiment.snapshot import ALPHA_PORT, Snapshot, make_topology
+from experiment.store import Journal
+from measure.recording import EventStream, SampleStream
+from measure.stream import Hello, Tick
+from measure.timeline import ANSWER_SECONDS, Streams, Timeline
+from measure.validity import check_cell
+from testbed.connection import connect
+from testbed.errors import HarnessError
+from testbed.guest import Guest, restore
+from testbed.image import Image
+from testbed.shell import Shell
+from workloads.service_a.request import Expected
+
+log = logging.getLogger(__name__)
+
+StepSeen = Callable[[str], None]
+TickSeen = Callable[[Tick], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything one cell needs; can be sent to another process."""
+
+    cell: Cell
+    configuration: Configuration
+    snapshot: Snapshot
+    image: Image
+    accelerator: str
+    expected: Expected
+    folder: Path  # results/<run>/cells/<cell>
+    scratch: Path  # for the overlays, which are thrown away
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended. Only a complete and valid one counts."""
+
+    cell: Cell
+    complete: bool
+    valid: bool
+    reason: str
+    seconds: float
+
+
+def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = lambda _: None) -> Outcome:
+    """Run a cell to its end. A failure is recorded and returned, not raised; bugs and Ctrl-C are raised."""
+    begin = time.monotonic()
+    task.folder.mkdir(parents=True)
+    journal = Journal(task.folder / "cell.jsonl")
+    journal.write("cell", name=task.cell.name, **asdict(task.cell), accelerator=task.accelerator)
+    complete, reason = False, "interrupted"
+    try:
+        reason = run_steps(task, journal, on_step, on_tick)
+        complete = True
+    except HarnessError as error:
+        reason = str(error)
+        log.warning("%s failed: %s", task.cell.name, error)
+    finally:
+        journal.write("end", complete=complete, valid=complete and not reason, reason=reason)
+        journal.close()
+    return Outcome(task.cell, complete, complete and not reason, reason, time.monotonic() - begin)
+
+
+def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen) -> str:
+    """The cell's work; the answer is why it does not count, or ""."""
+    configuration = task.configuration
+
+    def note(step: str, **values: object) -> None:
+        journal.step(step, **values)
+        on_step(step)
+
+    with ExitStack() as stack:
+        note("restore")
+        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
+        overlays = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=task.scratch, prefix=task.cell.name)))
+        snapshot = task.snapshot
+        guest = stack.enter_context(restore(connection, sockets, task.image, snapshot.memory, snapshot.disks, overlays))
+        (task.folder / "domain.xml").write_text(guest.xml)
+        stack.callback(keep_console, guest, task.folder)
+        streams = open_streams(guest, task.folder, on_tick)
+        stack.callback(streams.close)
+        guest.resume()
+        streams.samples.send("ping")
+        streams.samples.wait(
+            lambda record: isinstance(record, Hello), ANSWER_SECONDS, "the sampler's answer", guest.alive
+        )
+        shell = guest.shell(configuration.limits.login_s)
+        stack.callback(shell.close)
+        prepare(shell, task)
+        note("ready")
+        timeline = Timeline(
+            guest,
+            make_topology(configuration, task.cell.topology),
+            streams,
+            configuration.steps,
+            configuration.sampler.interval_s,
+            configuration.limits.alpha_s,
+            configuration.limits.request_s,
+            note,
+        )
+        response = timeline.perform(shell)
+        journal.write("response", **asdict(response), ok=response.matches(task.expected))
+        records = list(streams.samples.records)
+    checks = check_cell(records, response, task.expected, configuration.checks.swapped_out_mib)
+    for check in checks:
+        journal.write("check", **asdict(check))
+    return "; ".join(f"{check.check}: {check.detail}" for check in checks if not check.ok)
+
+
+def open_streams(guest: Guest, folder: Path, on_tick: TickSeen) -> Streams:
+    return Streams(
+        SampleStream(guest.ports["org.paging.measure"], folder / "samples.jsonl", on_tick),
+        EventStream(guest.ports["org.paging.prefetch"], folder / "prefetch.jsonl"),
+        EventStream(guest.ports[ALPHA_PORT], folder / "alpha.jsonl"),
+    )
+
+
+def prepare(shell: Shell, task: Task) -> None:
+    """Set the guest's clock, the condition's settings and the prefetcher's policy."""
+    shell.run("date", "--set", f"@{time.time():.3f}")
+    for path, value in task.configuration.condition[task.cell.condition].guest.items():
+        shell.run("sh", "-c", 'printf %s "$2" > "$1"', "sh", path, value)
+    if task.cell.policy != "none":
+        prefetch.install.set_policy(shell, task.cell.policy)
+
+
+def keep_console(guest: Guest, folder: Path) -> None:
+    if guest.console.exists():
+        (folder / "console.log").write_bytes(guest.console.read_bytes())

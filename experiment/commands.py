@@ -1,0 +1,126 @@
+"""What run.py's words do."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.redraw import redraw
+from experiment import bench
+from experiment.config import Configuration, load
+from experiment.estimate import Estimate, estimate
+from experiment.plan import Plan, make_plan
+from experiment.progress import Progress, clock
+from experiment.runner import InThisThread, remaining, run
+from experiment.store import Store
+from testbed import host
+from testbed.cache import Cache
+from testbed.errors import HostError, UsageError
+
+log = logging.getLogger(__name__)
+
+QUICK = {"conditions": ["baseline", "working-set"], "replicates": 1}
+CACHE_GIB, MEMORY_GIB = 8, 3
+
+
+def dispatch(given: argparse.Namespace) -> int:
+    """Do what the command line says; the exit code."""
+    console = Console(stderr=False)
+    if given.command == "doctor":
+        return doctor(given, console)
+    if given.command == "report":
+        return report(given, console)
+    if given.command == "bench":
+        host.require(needs(given.cache))
+        return bench.main(configuration(given), Cache(given.cache), given.results, console)
+    return reproduce(given, console)
+
+
+def configuration(given: argparse.Namespace) -> Configuration:
+    """experiments.toml with the command line's changes. Raises UsageError."""
+    run_changes: dict[str, object] = dict(QUICK) if given.quick else {}
+    if given.conditions is not None:
+        run_changes["conditions"] = [name.strip() for name in given.conditions.split(",") if name.strip()]
+    if given.replicates is not None:
+        run_changes["replicates"] = given.replicates
+    if given.seed is not None:
+        run_changes["seed"] = given.seed
+    changes = {"run": run_changes}
+    if given.accel:
+        changes["testbed"] = {"accelerator": given.accel}
+    return load(given.config, changes)
+
+
+def needs(cache: Path) -> list[host.Need]:
+    return [*host.tools(), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB)]
+
+
+def doctor(given: argparse.Namespace, console: Console) -> int:
+    """Say what is there; exit code 3 if something required is not."""
+    settings = load(given.config)
+    found = [*needs(given.cache), dataset_need(settings)]
+    ready = host.show(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    console.print("this host is ready" if ready else "this host is not ready: make setup")
+    return 0 if ready else HostError.exit_code
+
+
+def dataset_need(settings: Configuration) -> host.Need:
+    section = settings.dataset
+    if section.path:
+        there = Path(section.path).expanduser().exists()
+        found = section.path if there else f"{section.path} is not there"
+        return host.Need("dataset", there, found, "set dataset.path in experiments.toml")
+    if section.source in ("auto", "synthetic"):
+        return host.Need("dataset", True, "synthetic rows if the public ones cannot be downloaded", "")
+    return host.Need("dataset", True, f"will be downloaded from {section.repository}", "")
+
+
+def report(given: argparse.Namespace, console: Console) -> int:
+    store = Store.open(given.results, given.run)
+    for path in redraw(store.folder, store.configuration().roles):
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def reproduce(given: argparse.Namespace, console: Console) -> int:
+    """The experiment itself, new or resumed."""
+    if given.resume:
+        if given.quick or given.conditions or given.replicates or given.seed is not None:
+            raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
+        store = Store.open(given.results, given.resume)
+        settings, plan = store.configuration(), store.plan()
+        if not remaining(store, plan):
+            console.print(f"{store.run} is done; nothing is left to run", highlight=False)
+            return 0
+    else:
+        settings = configuration(given)
+        plan = make_plan(settings)
+    expected = estimate(settings, plan)
+    if given.dry_run:
+        show_plan(plan, expected, console)
+        return 0
+    host.require(needs(given.cache))
+    if not given.resume:
+        store = Store.create(given.results, settings, plan)
+    console.print(f"{store.folder}: {len(plan.cells)} cells, about {clock(expected.seconds)}", highlight=False)
+    with Progress(console, settings.roles, len(remaining(store, plan)), expected.cell_seconds) as progress:
+        failed = run(store, Cache(given.cache.resolve()), settings, plan, progress, InThisThread())
+    console.print(f"{store.folder}: figures and tables are there", highlight=False)
+    if failed:
+        console.print(f"{failed} of {len(plan.cells)} cells do not count; try them again: "
+                      f"python run.py --resume {store.run}", highlight=False)  # fmt: skip
+    return 1 if failed else 0
+
+
+def show_plan(plan: Plan, expected: Estimate, console: Console) -> None:
+    for number, cell in enumerate(plan.cells, start=1):
+        line = f"{number:4}  {cell.name}  topology {cell.topology}, policy {cell.policy}"
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(
+        f"{len(plan.cells)} cells of about {clock(expected.cell_seconds)}: {clock(expected.seconds)} and "
+        f"{expected.disk_mb:.0f} MB of results, with image and snapshots in the cache; "
+        f"{clock(expected.build_seconds)} and {CACHE_GIB} GB more without",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,198 @@
+"""experiments.toml as checked, frozen models. Every mistake is reported at once, with its place."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from testbed.errors import UsageError
+
+Seconds = Annotated[float, Field(ge=0, le=86400)]
+Limit = Annotated[float, Field(gt=0, le=86400)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Policy = Literal["none", "off", "siblings", "working-set"]
+
+
+class Section(BaseModel):
+    """A table of experiments.toml: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Run(Section):
+    conditions: Annotated[tuple[str, ...], Field(min_length=1)]
+    replicates: Annotated[int, Field(ge=1, le=10_000)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Testbed(Section):
+    libvirt_uri: Annotated[str, Field(min_length=1)]
+    accelerator: Literal["auto", "kvm", "tcg"]
+
+
+class Guest(Section):
+    memory_mib: Annotated[int, Field(ge=256, le=65536)]
+    vcpus: Annotated[int, Field(ge=1, le=64)]
+    root_gb: Annotated[int, Field(ge=2, le=1000)]
+    swap_mib: Annotated[int, Field(ge=16, le=65536)]
+    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    kernel_arguments: Annotated[str, Field(pattern=r"^[ -~]*$")]
+    attempts: Annotated[int, Field(ge=1, le=10)]
+
+
+class DatasetSection(Section):
+    source: Literal["auto", "path", "download", "synthetic"]
+    path: str
+    repository: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    timeout_s: Limit
+    seed: Annotated[int, Field(ge=0)]
+
+
+class ServiceASection(Section):
+    buffer_pool: Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
+    title: Annotated[str, Field(pattern=r"^[A-Za-z ]{1,50}$")]
+    httpd_processes: Annotated[int, Field(ge=1, le=100)]
+    ceiling_mib: Count
+
+
+class AlphaSection(Section):
+    size_mib: Count
+    stride: Count
+    bytes: Count
+    ceiling_extra_mib: Annotated[int, Field(ge=0, le=1024)]
+
+    @model_validator(mode="after")
+    def _bytes_fit(self) -> "AlphaSection":
+        if self.bytes > self.stride:
+            raise ValueError("bytes must not be larger than stride")
+        return self
+
+
+class Steps(Section):
+    before_alpha_s: Seconds
+    before_recording_s: Seconds
+    before_request_s: Seconds
+    after_response_s: Seconds
+
+
+class Sampler(Section):
+    interval_s: Annotated[float, Field(ge=0.01, le=60)]
+
+
+class Warm(Section):
+    requests: Annotated[int, Field(ge=0, le=100)]
+    activations: Annotated[int, Field(ge=0, le=100)]
+    quiet_s: Seconds
+    settle_s: Seconds
+
+
+class Prefetcher(Section):
+    quiet_ms: Annotated[int, Field(ge=1, le=3_600_000)]
+    settle_ms: Annotated[int, Field(ge=1, le=3_600_000)]
+
+
+class Limits(Section):
+    boot_s: Limit
+    login_s: Limit
+    service_s: Limit
+    alpha_s: Limit
+    request_s: Limit
+    build_s: Limit
+
+
+class EstimateSection(Section):
+    image_s: Seconds
+    boot_s: Seconds
+    alpha_s: Seconds
+    request_s: Seconds
+    overhead_s: Seconds
+    cell_mb: Annotated[float, Field(ge=0)]
+
+
+class Retry(Section):
+    cell_attempts: Annotated[int, Field(ge=1, le=10)]
+
+
+class Checks(Section):
+    swapped_out_mib: Annotated[float, Field(ge=0)]
+
+
+class Condition(Section):
+    answers: str
+    topology: Literal["plain", "lxc"]
+    policy: Policy
+    guest: dict[Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$")], str] = {}
+
+
+class Configuration(Section):
+    """The whole of experiments.toml."""
+
+    run: Run
+    testbed: Testbed
+    guest: Guest
+    dataset: DatasetSection
+    service_a: ServiceASection
+    alpha: AlphaSection
+    steps: Steps
+    sampler: Sampler
+    warm: Warm
+    prefetcher: Prefetcher
+    limits: Limits
+    estimate: EstimateSection
+    retry: Retry
+    checks: Checks
+    roles: dict[str, str]
+    condition: dict[Name, Condition]
+
+    @model_validator(mode="after")
+    def _conditions_exist(self) -> "Configuration":
+        for name in self.run.conditions:
+            if name not in self.condition:
+                known = ", ".join(sorted(self.condition))
+                raise ValueError(f"run.conditions: there is no condition {name!r}; there are {known}")
+        if len(set(self.run.conditions)) != len(self.run.conditions):
+            raise ValueError("run.conditions: a condition is named twice")
+        return self
+
+
+def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:
+    """Read and check a configuration; ``overrides`` ({section: {key: value}}) come from the command line.
+
+    Raises UsageError naming the file and every wrong key.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "give a configuration: --config FILE") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    for section, changes in (overrides or {}).items():
+        if isinstance(values.get(section), dict):
+            values[section].update(changes)
+    return check(values, str(path))
+
+
+def check(values: dict[str, object], place: str) -> Configuration:
+    """Values as a Configuration. Raises UsageError, a line for every mistake."""
+    try:
+        # Lists of TOML and JSON are tuples here; strict mode keeps everything else as it was written.
+        return Configuration.model_validate(tuples(values))
+    except ValidationError as error:
+        lines = []
+        for mistake in error.errors():
+            key = ".".join(str(part) for part in mistake["loc"])
+            text = mistake["msg"].removeprefix("Value error, ")
+            given = "" if mistake["type"] in ("missing", "value_error") else f" (given: {mistake['input']!r})"
+            lines.append(f"{place}: {key + ': ' if key else ''}{text}{given}")
+        raise UsageError("\n".join(lines), "every key is explained in experiments.toml") from error
+
+
+def tuples(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(tuples(item) for item in value)
+    return value

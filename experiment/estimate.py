@@ -1,0 +1,38 @@
+"""How long a plan takes and how much it leaves, from the steps and from what this kind of machine took. Pure."""
+
+from dataclasses import dataclass
+
+from experiment.config import Configuration
+from experiment.plan import Plan, topologies
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds and megabytes (10^6 bytes)."""
+
+    cell_seconds: float
+    seconds: float
+    build_seconds: float
+    disk_mb: float
+
+
+def estimate(configuration: Configuration, plan: Plan) -> Estimate:
+    """For a cache that has image and snapshots; ``build_seconds`` come on top where it has not."""
+    steps, usual = configuration.steps, configuration.estimate
+    cell = (
+        usual.overhead_s
+        + steps.before_alpha_s
+        + usual.alpha_s
+        + steps.before_recording_s
+        + steps.before_request_s
+        + usual.request_s
+        + steps.after_response_s
+    )
+    warm = configuration.warm
+    snapshot = (
+        usual.boot_s
+        + warm.requests * usual.request_s
+        + warm.activations * (usual.alpha_s + warm.quiet_s + usual.request_s + warm.settle_s)
+    )
+    build = usual.image_s + len(topologies(plan.cells)) * snapshot
+    return Estimate(cell, cell * len(plan.cells), build, usual.cell_mb * len(plan.cells))

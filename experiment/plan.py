@@ -1,0 +1,58 @@
+"""The plan of a run: which cells, in which order. Pure."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiment.config import Condition, Configuration
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the paper's steps under one condition."""
+
+    replicate: int
+    condition: str
+    topology: str
+    policy: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.replicate:02d}-{self.condition}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order they are run: blocks of one cell a condition, each block in its own random order."""
+
+    seed: int
+    cells: tuple[Cell, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"seed": self.seed, "cells": [{"name": cell.name, **asdict(cell)} for cell in self.cells]}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Plan":
+        keys = ("replicate", "condition", "topology", "policy")
+        return cls(stored["seed"], tuple(Cell(*(cell[key] for key in keys)) for cell in stored["cells"]))
+
+
+def make_plan(configuration: Configuration) -> Plan:
+    """The plan that a configuration stands for; the same seed gives the same plan."""
+    order = random.Random(configuration.run.seed)  # noqa: S311 - a reproducible order, not a secret
+    cells: list[Cell] = []
+    for replicate in range(1, configuration.run.replicates + 1):
+        names = list(configuration.run.conditions)
+        order.shuffle(names)
+        cells += [make_cell(replicate, name, configuration.condition[name]) for name in names]
+    return Plan(configuration.run.seed, tuple(cells))
+
+
+def make_cell(replicate: int, name: str, condition: Condition) -> Cell:
+    return Cell(replicate, name, condition.topology, condition.policy)
+
+
+def topologies(cells: Sequence[Cell]) -> list[str]:
+    """The topologies that cells need, in order of first use."""
+    return list(dict.fromkeys(cell.topology for cell in cells))

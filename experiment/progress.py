@@ -1,0 +1,101 @@
+"""What someone who watches sees: stage, cell, step, faults so far and time left; plain lines when not a terminal."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from experiment.cell import Outcome
+from experiment.plan import Cell
+from measure.stream import Tick
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """The display of one run. Used as a context manager."""
+
+    def __init__(self, console: Console, roles: Mapping[str, str], total: int, cell_seconds: float) -> None:
+        self._console = console
+        self._roles = roles
+        self._total = total
+        self._cell_seconds = cell_seconds
+        self._measured: list[float] = []
+        self._failed = 0
+        self._stage = ""
+        self._cell = ""
+        self._step = ""
+        self._faults: dict[str, int] = {}
+        self._first: dict[tuple[int, int], int] = {}
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table, transient=True)
+
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def stage(self, text: str) -> None:
+        """Something before the cells: the image, a snapshot."""
+        self._stage, self._cell, self._step = text, "", ""
+        self._line(text)
+
+    def begin(self, cell: Cell) -> None:
+        number = len(self._measured) + 1
+        self._cell = f"cell {number} of {self._total}: {cell.name}"
+        self._stage, self._faults, self._first = "", {}, {}
+
+    def step(self, name: str) -> None:
+        self._step = name
+        log.debug("%s: %s", self._cell, name)
+
+    def tick(self, tick: Tick) -> None:
+        """Major faults of each role since the recording's start, from one tick."""
+        faults: defaultdict[str, int] = defaultdict(int)
+        for process in tick.procs:
+            key = (process.pid, process.start)
+            first = self._first.setdefault(key, process.majflt if tick.n == 0 else 0)
+            faults[self._roles.get(process.comm, "other")] += process.majflt - first
+        self._faults = dict(faults)
+
+    def end(self, outcome: Outcome) -> None:
+        self._measured.append(outcome.seconds)
+        self._failed += not outcome.valid
+        verdict = "ok" if outcome.valid else f"does not count: {outcome.reason.splitlines()[0]}"
+        self._line(
+            f"{self._cell}: {outcome.seconds:.0f} s, major faults {self._fault_text()}; {verdict}; {self._left()} left"
+        )
+
+    def _left(self) -> str:
+        seconds = sum(self._measured) / len(self._measured) if self._measured else self._cell_seconds
+        return clock(seconds * max(self._total - len(self._measured), 0))
+
+    def _fault_text(self) -> str:
+        shown = ("httpd", "rdbms", "query.cgi")
+        return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
+
+    def _line(self, text: str) -> None:
+        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_row("now", self._stage or f"{self._cell}, {self._step}")
+        if not self._stage:
+            table.add_row("major faults", self._fault_text())
+        table.add_row("done", f"{len(self._measured)} of {self._total} cells, {self._failed} failed")
+        table.add_row("left", self._left())
+        return table
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people say them: "40 s", "12 min", "3 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

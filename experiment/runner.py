@@ -1,0 +1,141 @@
+"""From a plan to results: image, warm snapshots, then every cell that is not done yet."""
+
+import json
+import logging
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from analysis.redraw import redraw
+from experiment import cell as cells
+from experiment.config import Configuration
+from experiment.image import build_image, resolve
+from experiment.manifest import make_manifest
+from experiment.plan import Cell, Plan, topologies
+from experiment.progress import Progress
+from experiment.snapshot import Snapshot, warm_snapshot
+from experiment.store import Store
+from testbed.accelerator import Accelerator, choose
+from testbed.cache import Cache
+from testbed.errors import HarnessError, UsageError
+from testbed.image import Image
+from workloads.service_a.dataset import Dataset
+from workloads.service_a.request import Expected
+
+log = logging.getLogger(__name__)
+
+
+class InThisThread(Executor):
+    """An executor that does the work at once: Ctrl-C reaches the cell, which then ends in order."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What cells are forked from."""
+
+    image: Image
+    accelerator: Accelerator
+    dataset: Dataset
+    expected: Expected
+    snapshots: dict[str, Snapshot]
+
+
+def prepare(cache: Cache, configuration: Configuration, wanted: list[str], progress: Progress) -> Prepared:
+    """Image and the warm snapshots of the topologies ``wanted``: from the cache, or built."""
+    progress.stage("dataset")
+    dataset = resolve(configuration, cache)
+    progress.stage(f"image with {dataset.label}")
+    image, data = build_image(cache, configuration, dataset)
+    expected = Expected(**json.loads((data / "expected.json").read_text()))
+    accelerator = choose(configuration.testbed.accelerator, image.kernel, cache.directory)
+    progress.stage(f"accelerator: {accelerator.name} ({accelerator.reason})")
+    snapshots = {}
+    for topology in wanted:
+        report = partial(lambda name, text: progress.stage(f"warm snapshot {name}: {text}"), topology)
+        snapshots[topology] = warm_snapshot(cache, configuration, image, accelerator, topology, expected, report)
+    return Prepared(image, accelerator, dataset, expected, snapshots)
+
+
+def run(
+    store: Store,
+    cache: Cache,
+    configuration: Configuration,
+    plan: Plan,
+    progress: Progress,
+    executor: Executor,
+) -> int:
+    """Run what is left of a plan; the answer is how many of its cells do not count.
+
+    Figures and tables are rewritten after every block. Raises UsageError when the run's image has changed.
+    """
+    prepared = prepare(cache, configuration, topologies(plan.cells), progress)
+    names = {topology: snapshot.folder.name for topology, snapshot in prepared.snapshots.items()}
+    manifest = make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names)
+    accept(store, manifest)
+    scratch = cache.directory / "guests"
+    scratch.mkdir(exist_ok=True)
+    for replicate in sorted({cell.replicate for cell in plan.cells}):
+        block = [cell for cell in plan.cells if cell.replicate == replicate and not store.is_done(cell)]
+        for cell in block:
+            for _attempt in range(configuration.retry.cell_attempts):
+                store.set_aside(cell)
+                progress.begin(cell)
+                task = cells.Task(
+                    cell,
+                    configuration,
+                    prepared.snapshots[cell.topology],
+                    prepared.image,
+                    prepared.accelerator.name,
+                    prepared.expected,
+                    store.cell_folder(cell),
+                    scratch,
+                )
+                outcome = executor.submit(cells.perform, task, progress.step, progress.tick).result()
+                progress.end(outcome)
+                if outcome.valid:
+                    break
+        if block:
+            draw(store.folder, configuration)
+    return sum(not store.is_done(cell) for cell in plan.cells)
+
+
+def accept(store: Store, manifest: dict[str, Any]) -> None:
+    """Write a new run's manifest; refuse to go on with a run that was made with something else."""
+    before = store.manifest()
+    if not before:
+        store.write_manifest(manifest)
+        return
+    changed = [
+        f"{key}: {before.get('digests', {}).get(key)} -> {value}"
+        for key, value in manifest["digests"].items()
+        if before.get("digests", {}).get(key) != value
+    ]
+    if changed:
+        raise UsageError(
+            f"run {store.run} was made with other programs or images, so its cells cannot be compared:\n    "
+            + "\n    ".join(changed),
+            "start a new run: python run.py",
+        )
+
+
+def draw(folder: Path, configuration: Configuration) -> None:
+    """Tables and figures from the raw records; trouble here never costs a cell."""
+    try:
+        redraw(folder, configuration.roles)
+    except HarnessError as error:
+        log.warning("tables and figures are not up to date: %s", error)
+
+
+def remaining(store: Store, plan: Plan) -> list[Cell]:
+    """The cells of a plan that are not done."""
+    return [cell for cell in plan.cells if not store.is_done(cell)]

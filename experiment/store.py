@@ -1,0 +1,140 @@
+"""A run's folder below results/: what is written once, what is appended, and what counts as done."""
+
+import json
+import os
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from experiment.config import Configuration, check
+from experiment.plan import Cell, Plan
+from testbed.errors import HostError, UsageError
+
+
+@dataclass(frozen=True)
+class Store:
+    """One run. ``folder`` is results/<run>/."""
+
+    folder: Path
+
+    @property
+    def run(self) -> str:
+        return self.folder.name
+
+    @classmethod
+    def create(cls, results: Path, configuration: Configuration, plan: Plan) -> "Store":
+        """A new run, named after now. Raises HostError if results/ cannot be written."""
+        name = time.strftime("%Y%m%d-%H%M%S")
+        folder = results / name
+        try:
+            (folder / "cells").mkdir(parents=True)
+        except OSError as error:
+            raise HostError(
+                f"results cannot be written to {results}: {error.strerror}",
+                "give another folder: --results DIR",
+            ) from error
+        store = cls(folder)
+        values = configuration.model_dump(mode="json")
+        (folder / "configuration.toml").write_text(tomli_w.dumps(values))
+        write_json(folder / "plan.json", {"run": name, **plan.to_json()})
+        store.point_latest()
+        return store
+
+    @classmethod
+    def open(cls, results: Path, name: str) -> "Store":
+        """An existing run, by its name, its path, or "latest". Raises UsageError if there is none."""
+        for folder in (results / name, Path(name)):
+            if (folder / "plan.json").is_file():
+                return cls(folder.resolve())
+        there = ", ".join(sorted(p.parent.name for p in results.glob("*/plan.json"))[-5:]) or "none yet"
+        raise UsageError(f"there is no run {name!r} in {results}", f"runs there: {there}")
+
+    def configuration(self) -> Configuration:
+        path = self.folder / "configuration.toml"
+        try:
+            return check(tomllib.loads(path.read_text()), str(path))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path}: {error}") from error
+
+    def plan(self) -> Plan:
+        path = self.folder / "plan.json"
+        try:
+            return Plan.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is not a plan: {error}") from error
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        write_json(self.folder / "manifest.json", manifest)
+
+    def manifest(self) -> dict[str, Any]:
+        try:
+            stored = json.loads((self.folder / "manifest.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return stored if isinstance(stored, dict) else {}
+
+    def cell_folder(self, cell: Cell) -> Path:
+        return self.folder / "cells" / cell.name
+
+    def is_done(self, cell: Cell) -> bool:
+        """Whether the cell's last record says complete and valid."""
+        last = read_last(self.cell_folder(cell) / "cell.jsonl")
+        return bool(last.get("type") == "end" and last.get("complete") and last.get("valid"))
+
+    def set_aside(self, cell: Cell) -> None:
+        """Move what an earlier attempt at a cell left to failed/, where it is kept and never counted."""
+        folder = self.cell_folder(cell)
+        if not folder.exists():
+            return
+        failed = self.folder / "failed"
+        failed.mkdir(exist_ok=True)
+        attempt = 1 + sum(1 for _ in failed.glob(f"{cell.name}.*"))
+        folder.rename(failed / f"{cell.name}.{attempt}")
+
+    def point_latest(self) -> None:
+        link = self.folder.parent / "latest"
+        temporary = link.with_name(f".latest-{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(self.folder.name)
+        temporary.replace(link)
+
+
+class Journal:
+    """A cell's own record, cell.jsonl: one JSON object a line, appended, on disk before the next step."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+
+    def write(self, kind: str, **values: Any) -> None:
+        self._file.write(json.dumps({"type": kind, **values}) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def step(self, step: str, **values: Any) -> None:
+        """An instant of the steps: host's monotonic clock in seconds, and the guest's where it is known."""
+        self.write("step", step=step, **{"host": time.monotonic(), "wall": time.time(), **values})
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_last(path: Path) -> dict[str, Any]:
+    """The last line of a JSON-lines file as an object; {} if there is none or it is cut."""
+    try:
+        lines = path.read_text().splitlines()
+        last = json.loads(lines[-1])
+    except (OSError, ValueError, IndexError):
+        return {}
+    return last if isinstance(last, dict) else {}
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n")
+    temporary.replace(path)

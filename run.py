@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Command line of the experiment harness: parses, calls experiment/, prints. See README.md."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent
+
+try:
+    from experiment import commands
+    from testbed.errors import HarnessError
+except ModuleNotFoundError as missing:
+    # `python run.py` works after `make` whichever python is on PATH: the virtual environment has what it needs.
+    ours = PROJECT / ".venv" / "bin" / "python"
+    if ours.exists() and Path(sys.prefix) != PROJECT / ".venv":
+        import os
+
+        os.execv(ours, [str(ours), *sys.argv])  # noqa: S606 - our own interpreter, our own arguments
+    sys.exit(f"run.py: the module {missing.name} is missing\n  way out: make setup")
+
+INTERRUPTED = 130
+
+EXAMPLES = """\
+examples:
+  python run.py                               the paper's figure and the prefetch: 12 cells
+  python run.py --quick                       baseline and working-set, once each
+  python run.py --conditions baseline,siblings --replicates 8
+  python run.py --resume latest               go on with what is not done
+  python run.py report latest                 tables and figures again, from the raw records
+
+exit codes: 0 done; 1 some cell does not count; 2 command line or configuration; 3 this host cannot;
+4 the guest failed; 130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="run.py",
+        description="Boot a real guest, run the paper's steps under each condition, and leave results/<run>/.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--config", type=Path, default=PROJECT / "experiments.toml", metavar="FILE",
+                     help="every number of the experiment (experiments.toml)")  # fmt: skip
+    top.add_argument("--results", type=Path, default=PROJECT / "results", metavar="DIR", help="results go below DIR")
+    top.add_argument("--cache", type=Path, default=PROJECT / ".cache", metavar="DIR",
+                     help="images and warm snapshots (about 4 GB)")  # fmt: skip
+    top.add_argument("-v", "--verbose", action="store_true", help="show each step")
+    top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")
+    top.add_argument("--quick", action="store_true", help="baseline and working-set, once each")
+    top.add_argument("--conditions", metavar="A,B", help="conditions of the configuration, separated by commas")
+    top.add_argument("--replicates", type=int, metavar="N", help="blocks of one cell a condition")
+    top.add_argument("--seed", type=int, metavar="N", help="of the order of conditions within each block")
+    top.add_argument("--resume", metavar="RUN", help="go on with a run that is not done")
+    top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")
+    commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
+    commands_.add_parser("doctor", help="what this host has, lacks, and how to get it")
+    report = commands_.add_parser("report", help="write a run's tables and figures again, without a guest")
+    report.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
+    commands_.add_parser("bench", help="measure what the harness itself costs (boots guests; minutes)")
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(words)
+    logging.basicConfig(
+        level=logging.DEBUG if given.verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    for chatty in ("paramiko", "matplotlib", "PIL"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return commands.dispatch(given)
+    except HarnessError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "\nrun.py: interrupted; the guest is gone. Go on with: python run.py --resume latest",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
