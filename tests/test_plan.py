@@ -1,0 +1,48 @@
+"""The plan: randomized blocks, reproducible from the seed."""
+
+import json
+from pathlib import Path
+
+from experiment.config import Configuration, load
+from experiment.estimate import estimate
+from experiment.plan import Plan, make_plan, topologies
+
+CONFIGURATION = Path(__file__).parent.parent / "experiments.toml"
+
+
+def configuration(**run: object) -> Configuration:
+    return load(CONFIGURATION, {"run": run})
+
+
+def test_each_block_holds_each_condition_once() -> None:
+    plan = make_plan(configuration(replicates=5))
+    assert len(plan.cells) == 20
+    for replicate in range(1, 6):
+        block = [cell.condition for cell in plan.cells if cell.replicate == replicate]
+        assert sorted(block) == ["baseline", "figure1", "siblings", "working-set"]
+    assert [cell.replicate for cell in plan.cells] == sorted(cell.replicate for cell in plan.cells)
+
+
+def test_the_order_is_the_seeds() -> None:
+    first = make_plan(configuration(replicates=6, seed=1))
+    assert first == make_plan(configuration(replicates=6, seed=1))
+    assert first != make_plan(configuration(replicates=6, seed=2))
+    orders = {tuple(c.condition for c in first.cells if c.replicate == r) for r in range(1, 7)}
+    assert len(orders) > 1, "blocks are shuffled each on their own"
+
+
+def test_a_plan_survives_json() -> None:
+    plan = make_plan(configuration())
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_topologies_are_those_of_the_cells() -> None:
+    assert topologies(make_plan(configuration(conditions=["baseline"])).cells) == ["lxc"]
+    assert set(topologies(make_plan(configuration()).cells)) == {"plain", "lxc"}
+
+
+def test_the_estimate_grows_with_the_cells() -> None:
+    settings = configuration(replicates=1)
+    one, three = (estimate(settings, make_plan(configuration(replicates=n))) for n in (1, 3))
+    assert three.seconds == 3 * one.seconds
+    assert one.cell_seconds >= 5 + 1 + 10 + 10
