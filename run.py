@@ -3,23 +3,23 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
+OURS = PROJECT / ".venv"
+
+# Whichever python is on PATH: the one that `make` set up has the pinned versions.
+if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ == "__main__":
+    os.execv(OURS / "bin" / "python", [str(OURS / "bin" / "python"), *sys.argv])  # noqa: S606 - our own words
 
 try:
     from experiment import commands
     from testbed.errors import HarnessError
 except ModuleNotFoundError as missing:
-    # `python run.py` works after `make` whichever python is on PATH: the virtual environment has what it needs.
-    ours = PROJECT / ".venv" / "bin" / "python"
-    if ours.exists() and Path(sys.prefix) != PROJECT / ".venv":
-        import os
-
-        os.execv(ours, [str(ours), *sys.argv])  # noqa: S606 - our own interpreter, our own arguments
     sys.exit(f"run.py: the module {missing.name} is missing\n  way out: make setup")
 
 INTERRUPTED = 130

@@ -85,13 +85,16 @@ class Sampler(Section):
 class Warm(Section):
     requests: Annotated[int, Field(ge=0, le=100)]
     activations: Annotated[int, Field(ge=0, le=100)]
+    idle_rounds: Annotated[int, Field(ge=0, le=100)]
     quiet_s: Seconds
     settle_s: Seconds
 
 
 class Prefetcher(Section):
-    quiet_ms: Annotated[int, Field(ge=1, le=3_600_000)]
-    settle_ms: Annotated[int, Field(ge=1, le=3_600_000)]
+    quiet_ms: Annotated[int, Field(ge=100, le=3_600_000)]
+    settle_ms: Annotated[int, Field(ge=100, le=3_600_000)]
+    burst: Annotated[int, Field(ge=1, le=1000)]
+    burst_ms: Annotated[int, Field(ge=1, le=60_000)]
 
 
 class Limits(Section):

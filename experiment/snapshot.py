@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TIMES = "times.json"  # what boot and warm-up took, for the benchmark
 ALPHA_PORT = "org.paging.alpha"
+SWITCH_ON_CPUS = "for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo 1 > $cpu; done"
 CONTAINER = {"plain": None, "lxc": "service_a"}
 Report = Callable[[str], None]
 
@@ -55,6 +56,11 @@ def make_topology(configuration: Configuration, name: str) -> Topology:
     return TOPOLOGIES[name](configuration.service_a.ceiling_mib, alpha.size_mib + alpha.ceiling_extra_mib)
 
 
+def prefetches(configuration: Configuration, topology: str) -> bool:
+    """Whether a condition of this topology uses the prefetcher at all."""
+    return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
+
+
 def inputs(configuration: Configuration, image: Image, accelerator: Accelerator, topology: str) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
     parts = ("guest", "service_a", "alpha", "warm", "prefetcher")
@@ -62,6 +68,7 @@ def inputs(configuration: Configuration, image: Image, accelerator: Accelerator,
         "version": 1,
         "image": image.folder.name,
         "topology": topology,
+        "prefetches": prefetches(configuration, topology),
         "accelerator": accelerator.name,
         "machine": {key: value for key, value in machine_key().items() if key in ("cpu", "qemu")},
         "settings": {part: getattr(configuration, part).model_dump(mode="json") for part in parts},
@@ -137,9 +144,15 @@ class Warming:
             self._start(shell, topology)
             self._warm_up(guest)
             warm_s = time.monotonic() - begin
+            if prefetches(self.configuration, self.topology_name):
+                # Only now: what the services read while they start is not what an activation needs.
+                shell.run("systemctl", "start", prefetch.install.SERVICE)
             for number in range(1, self.configuration.warm.activations + 1):
                 self.report(f"activation {number} of {self.configuration.warm.activations}")
-                self._activate(guest, shell, topology, alpha, number)
+                self._press(guest, shell, topology, alpha, request_too=True)
+            for number in range(1, self.configuration.warm.idle_rounds + 1):
+                self.report(f"idle round {number} of {self.configuration.warm.idle_rounds}")
+                self._press(guest, shell, topology, alpha, request_too=False)
             self.report("save")
             shell.run("sync")
             shell.close()
@@ -161,14 +174,13 @@ class Warming:
             *topology.files(alpha_install.command(alpha, port), port),
             *measure.install.files(topology.cgroups),
         ]
-        services = [measure.install.SERVICE]
-        if self.topology_name == "lxc":
+        if prefetches(self.configuration, self.topology_name):
             group = {"service_a": topology.cgroups["service_a"]}
-            files += prefetch.install.files(group, settings.prefetcher.quiet_ms, settings.prefetcher.settle_ms)
-            services.append(prefetch.install.SERVICE)
+            files += prefetch.install.files(group, settings.prefetcher)
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
-        shell.run("systemctl", "start", *services)
+        shell.run("systemctl", "start", measure.install.SERVICE)
+        shell.run("sh", "-c", SWITCH_ON_CPUS)
         return topology
 
     def _start(self, shell: Shell, topology: Topology) -> None:
@@ -182,13 +194,16 @@ class Warming:
             self.report(f"warm-up request {number} of {self.configuration.warm.requests}")
             self._request(guest)
 
-    def _activate(self, guest: Guest, shell: Shell, topology: Topology, alpha: EventStream, number: int) -> None:
+    def _press(self, guest: Guest, shell: Shell, topology: Topology, alpha: EventStream, *, request_too: bool) -> None:
+        """Alpha comes, pushes service A out, and ends; an activation if a request comes in between."""
         warm = self.configuration.warm
+        seen = len(alpha.events("ready"))
         topology.start_alpha(shell)
-        alpha.wait_event("ready", self.configuration.limits.alpha_s, guest, nth=number)
+        alpha.wait_event("ready", self.configuration.limits.alpha_s, guest, nth=seen + 1)
         time.sleep(warm.quiet_s)
-        self._request(guest)
-        time.sleep(warm.settle_s)
+        if request_too:
+            self._request(guest)
+            time.sleep(warm.settle_s)
         topology.stop_alpha(shell)
 
     def _request(self, guest: Guest) -> None:

@@ -4,6 +4,8 @@ One thread runs libvirt's event loop. The embedded driver keeps its state, socke
 folder of ours and needs neither a daemon nor root (https://libvirt.org/drvqemu.html#embedded-driver).
 """
 
+import atexit
+import functools
 import os
 import shutil
 import tempfile
@@ -53,28 +55,30 @@ def _run_events() -> None:
 
 @contextmanager
 def connect(uri: str) -> Iterator[tuple[libvirt.virConnect, Path]]:
-    """An open connection and a short private folder for its sockets; both gone afterwards.
+    """An open connection, and a short private folder for one guest's sockets, gone afterwards.
 
     ``uri`` is "embed" or any libvirt URI. Raises HostError with libvirt's words.
     """
     start_event_loop()
-    with tempfile.TemporaryDirectory(prefix="paging-", dir=SHORT_PLACE, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        target = uri
-        if uri == "embed":
-            conf = folder / "etc" / "qemu.conf"
-            conf.parent.mkdir()
-            conf.write_text(QEMU_CONF.format(uid=os.geteuid(), gid=os.getegid()))
-            target = f"qemu:///embed?root={folder}"
+    target = f"qemu:///embed?root={embedded_root()}" if uri == "embed" else uri
+    try:
+        connection = libvirt.open(target)
+    except libvirt.libvirtError as error:
+        raise HostError(
+            f"libvirt cannot open {uri}: {error}", "apt-get install libvirt-daemon-driver-qemu (run.py doctor)"
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="paging-", dir=SHORT_PLACE, ignore_cleanup_errors=True) as sockets:
         try:
-            connection = libvirt.open(target)
-        except libvirt.libvirtError as error:
-            raise HostError(
-                f"libvirt cannot open {uri}: {error}",
-                "apt-get install libvirt-daemon-driver-qemu (run.py doctor)",
-            ) from error
-        try:
-            yield connection, folder
+            yield connection, Path(sockets)
         finally:
             connection.close()
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def embedded_root() -> Path:
+    """The embedded driver's folder: one for this process's life, which is all that libvirt allows."""
+    folder = Path(tempfile.mkdtemp(prefix="paging-", dir=SHORT_PLACE))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "etc").mkdir()
+    (folder / "etc" / "qemu.conf").write_text(QEMU_CONF.format(uid=os.geteuid(), gid=os.getegid()))
+    return folder

@@ -37,6 +37,7 @@ def install_overlay(root: Path) -> None:
         target.chmod(0o644)
     for unit in listed(IMAGES / "units-off.txt"):
         mask = root / "etc/systemd/system" / unit
+        mask.parent.mkdir(parents=True, exist_ok=True)
         mask.unlink(missing_ok=True)
         mask.symlink_to("/dev/null")
     wanted = root / "etc/systemd/system/multi-user.target.wants"

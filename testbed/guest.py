@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 import libvirt
 
-from testbed.errors import GuestError
+from testbed.errors import GuestError, HarnessError, HostError
 from testbed.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
@@ -120,7 +120,7 @@ def boot(
     try:
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
     except libvirt.libvirtError as error:
-        raise GuestError(f"the guest could not be started: {error}") from error
+        raise not_started(f"the guest could not be started: {error}") from error
     guest = Guest(domain, image, disks, folder / "console.log", ports, ssh_port, http_port, domain.XMLDesc())
     with watched(connection, guest):
         yield guest
@@ -141,10 +141,17 @@ def restore(
         connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
         domain = connection.lookupByName(DOMAIN_NAME)
     except libvirt.libvirtError as error:
-        raise GuestError(f"the saved guest could not be restored: {error}") from error
+        raise not_started(f"the saved guest could not be restored: {error}") from error
     guest = Guest(domain, image, disks, console, ports, ssh_port, http_port, xml)
     with watched(connection, guest):
         yield guest
+
+
+def not_started(message: str) -> HarnessError:
+    """A port that someone took between our look and QEMU's start is the host's trouble, anything else the guest's."""
+    if "host forwarding" in message:
+        return HostError(f"a port of 127.0.0.1 was taken meanwhile: {message}", "run the same command again")
+    return GuestError(message)
 
 
 def render(**values: object) -> str:

@@ -44,7 +44,11 @@ def test_what_a_killed_build_left_is_not_taken_for_an_entry(tmp_path: Path) -> N
     cache = Cache(tmp_path)
     (tmp_path / f"unfinished-stage-{digest_of({})[:16]}").mkdir()
     (tmp_path / f"unfinished-stage-{digest_of({})[:16]}" / "old").write_text("old")
-    entry = cache.obtain("stage", {}, lambda folder: (folder / "new").write_text("new") and None)
+
+    def build(folder: Path) -> None:
+        (folder / "new").write_text("new")
+
+    entry = cache.obtain("stage", {}, build)
     assert sorted(p.name for p in entry.iterdir()) == ["inputs.json", "new"]
 
 

@@ -1,0 +1,51 @@
+"""The prefetcher in a guest: its files, and the switch of its policy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from testbed.shell import File, Shell
+
+BUILD = Path(__file__).parent / "build"
+BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
+PORT = "/dev/virtio-ports/org.paging.prefetch"
+SERVICE = "prefetchd.service"
+UNIT = """\
+[Unit]
+Description=container-aware prefetcher
+
+[Service]
+ExecStart=/usr/local/sbin/prefetchd {groups} --policy off --events {port} \
+--quiet-ms {trigger.quiet_ms} --settle-ms {trigger.settle_ms} \
+--burst {trigger.burst} --burst-ms {trigger.burst_ms}
+LimitMEMLOCK=infinity
+OOMScoreAdjust=-900
+"""
+
+
+class Trigger(Protocol):
+    """When an activation begins and ends; see ``prefetchd --help``."""
+
+    @property
+    def quiet_ms(self) -> int: ...
+    @property
+    def settle_ms(self) -> int: ...
+    @property
+    def burst(self) -> int: ...
+    @property
+    def burst_ms(self) -> int: ...
+
+
+def files(groups: Mapping[str, str], trigger: Trigger) -> list[File]:
+    """The prefetcher and its unit for ``groups`` (name -> cgroup folder); it records and prefetches nothing."""
+    words = " ".join(f"--group {name}={folder}" for name, folder in groups.items())
+    unit = UNIT.format(groups=words, port=PORT, trigger=trigger)
+    return [
+        *(File(f"/usr/local/sbin/{binary.name}", binary.read_bytes(), 0o755) for binary in BINARIES),
+        File(f"/etc/systemd/system/{SERVICE}", unit.encode()),
+    ]
+
+
+def set_policy(shell: Shell, policy: str) -> None:
+    """Switch the running prefetchd. Raises GuestError with prefetchctl's words."""
+    shell.run("/usr/local/sbin/prefetchctl", "policy", policy)

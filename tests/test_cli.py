@@ -1,0 +1,123 @@
+"""run.py's words: help, plan, errors with their exit codes; nothing here starts a guest."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import run
+from experiment import commands
+from testbed import host
+
+PROJECT = Path(__file__).parent.parent
+
+
+def words(tmp_path: Path, *more: str) -> list[str]:
+    return ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"), *more]
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run.main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for word in (
+        "--quick",
+        "--conditions",
+        "--replicates",
+        "--seed",
+        "--resume",
+        "--dry-run",
+        "doctor",
+        "report",
+        "bench",
+    ):
+        assert word in text
+    assert "exit codes" in text
+
+
+def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(words(tmp_path, "--dry-run")) == 0
+    text = capsys.readouterr().out
+    assert text.count("topology") == 12
+    assert "MB of results" in text
+    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_quick_is_baseline_and_working_set_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(words(tmp_path, "--quick", "--dry-run")) == 0
+    text = capsys.readouterr().out
+    assert text.count("topology") == 2
+    assert "01-baseline" in text
+    assert "01-working-set" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--conditions", "nonsense"], 2, "there is no condition 'nonsense'"),
+        (["--conditions", ","], 2, "run.conditions"),
+        (["--replicates", "-1"], 2, "run.replicates"),
+        (["--replicates", "0"], 2, "run.replicates"),
+        (["--seed", "-1"], 2, "run.seed"),
+        (["--config", "/absent.toml"], 2, "No such file"),
+        (["--resume", "never"], 2, "there is no run 'never'"),
+        (["report", "never"], 2, "there is no run 'never'"),
+    ],
+)
+def test_bad_input_is_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], code: int, message: str
+) -> None:
+    assert run.main(words(tmp_path, *more)) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "results").exists(), "nothing was started"
+
+
+def test_unwritable_results_are_the_hosts_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "require", lambda _needs: None)
+    (tmp_path / "file").write_text("")
+    assert run.main(["--results", str(tmp_path / "file"), "--cache", str(tmp_path / "cache")]) == 3
+    assert "results cannot be written" in capsys.readouterr().err
+
+
+def test_no_disk_space_and_a_missing_tool_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "CACHE_GIB", 10**9)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run.main(words(tmp_path)) == 3
+    error = capsys.readouterr().err
+    assert "disk space" in error
+    assert "qemu-system-x86_64 is not installed; apt-get install qemu-system-x86" in error
+    assert not (tmp_path / "results").exists()
+
+
+def test_doctor_names_each_need_and_its_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run.main(words(tmp_path, "doctor")) == 3
+    text = capsys.readouterr().out
+    needs = ("QEMU", "libvirt", "KVM", "mmdebstrap", "uidmap", "compiler", "disk space", "memory", "dataset")
+    assert all(need in text for need in needs)
+    assert "way out: apt-get install mmdebstrap" in text
+
+
+def test_a_run_that_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from experiment.config import load
+    from experiment.plan import make_plan
+    from experiment.store import Store
+
+    configuration = load(PROJECT / "experiments.toml", {"run": {"conditions": ["baseline"], "replicates": 1}})
+    plan = make_plan(configuration)
+    store = Store.create(tmp_path / "results", configuration, plan)
+    folder = store.cell_folder(plan.cells[0])
+    folder.mkdir()
+    (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "complete": True, "valid": True, "reason": ""}))
+    assert run.main(words(tmp_path, "--resume", "latest")) == 0
+    assert "nothing is left" in capsys.readouterr().out

@@ -1,0 +1,239 @@
+"""The whole harness on a real guest, through run.py as a user calls it, in order of what the image costs.
+
+They share the project's cache, so that image and warm snapshots are built once. What they leave is in tmp_path.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiment.config import load
+from experiment.image import build_image, resolve
+from experiment.snapshot import Snapshot, inputs
+from testbed.accelerator import choose, probe
+from testbed.cache import Cache
+from testbed.connection import connect
+from testbed.guest import Guest, restore
+from testbed.shell import Shell
+from workloads.service_a.dataset import EXPECTED_ROWS
+
+pytestmark = pytest.mark.guest
+
+PROJECT = Path(__file__).parent.parent
+CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
+MIB = 1024 * 1024
+
+
+def run(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "run.py", "--results", str(results), "--cache", str(CACHE), *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=1500, check=False)
+    print(done.stdout, done.stderr)
+    return done
+
+
+def cell_records(results: Path, cell: str) -> list[dict[str, Any]]:
+    path = results / "latest" / "cells" / cell / "cell.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def table(results: Path, name: str) -> list[dict[str, str]]:
+    with (results / "latest" / "tables" / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def our_guests() -> list[str]:
+    """Command lines of QEMU processes whose disks lie in our cache."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if "qemu-system" in words and str(CACHE.resolve()) in words:
+            found.append(words)
+    return found
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """results/ of one --quick run."""
+    results = tmp_path_factory.mktemp("quick")
+    done = run(results, "--quick")
+    assert done.returncode == 0, done.stderr
+    return results
+
+
+def test_quick_leaves_two_cells_that_count(quick: Path) -> None:
+    for cell in ("01-baseline", "01-working-set"):
+        records = cell_records(quick, cell)
+        assert records[-1] == {"type": "end", "complete": True, "valid": True, "reason": ""}
+        response = next(r for r in records if r["type"] == "response")
+        assert (response["rows"], response["ok"]) == (115003, True)
+        checks = {r["check"]: r["ok"] for r in records if r["type"] == "check"}
+        assert set(checks) == {"response", "ticks", "sampler-faults", "swapped-out", "oom", "stream"}
+        assert all(checks.values())
+        steps = [r["step"] for r in records if r["type"] == "step"]
+        assert steps == [
+            "restore", "ready", "alpha-start", "alpha-ready", "recording", "request", "first-byte", "response", "stop",
+        ]  # fmt: skip
+        assert 'type="qemu"' in (quick / "latest/cells" / cell / "domain.xml").read_text().replace("'", '"') or (
+            "kvm" in (quick / "latest/cells" / cell / "domain.xml").read_text()
+        )
+    assert {p.name for p in (quick / "latest/figures").iterdir()} >= {
+        "curves.png",
+        "curves.svg",
+        "bars.png",
+        "block_io.svg",
+    }
+    manifest = json.loads((quick / "latest/manifest.json").read_text())
+    assert manifest["guest"]["kernel"].startswith("6.")
+    assert manifest["guest"]["packages"]["mariadb-server"]
+    assert manifest["dataset"]["label"]
+
+
+def test_nothing_is_left_behind(quick: Path) -> None:
+    assert quick.exists()
+    assert our_guests() == []
+    assert not list((CACHE / "guests").iterdir())
+
+
+def test_the_prefetch_takes_away_most_of_the_rdbmss_major_faults(quick: Path) -> None:
+    faults = {row["condition"]: float(row["majflt_rdbms_request"]) for row in table(quick, "cells.csv")}
+    assert faults["baseline"] >= 100, "without pressure nothing was shown"
+    assert faults["working-set"] <= 0.5 * faults["baseline"]
+    (prefetched,) = [row for row in table(quick, "cells.csv") if row["condition"] == "working-set"]
+    assert float(prefetched["prefetch_used"]) >= 0.8 * float(prefetched["prefetch_issued"]) > 0
+
+
+def test_report_writes_the_same_bytes_again(quick: Path) -> None:
+    tables = quick / "latest" / "tables"
+    before = {p.name: p.read_bytes() for p in tables.iterdir()}
+    (tables / "cells.csv").unlink()
+    assert run(quick, "report", "latest").returncode == 0
+    assert {p.name: p.read_bytes() for p in tables.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guest, Shell]]:
+    """A running fork of the lxc snapshot that the quick run left in the cache."""
+    assert quick.exists()
+    configuration = load(PROJECT / "experiments.toml")
+    cache = Cache(CACHE.resolve())
+    image, _ = build_image(cache, configuration, resolve(configuration, cache))
+    accelerator = choose("auto", image.kernel, cache.directory)
+    folder = cache.find("snapshot-lxc", inputs(configuration, image, accelerator, "lxc"))
+    assert folder is not None
+    snapshot = Snapshot(folder, "lxc")
+    with ExitStack() as stack:
+        connection, sockets = stack.enter_context(connect("embed"))
+        overlays = tmp_path_factory.mktemp("fork")
+        guest = stack.enter_context(restore(connection, sockets, image, snapshot.memory, snapshot.disks, overlays))
+        guest.resume()
+        shell = guest.shell(60)
+        stack.callback(shell.close)
+        yield guest, shell
+
+
+def test_the_papers_guest_and_its_containers(fork: tuple[Guest, Shell]) -> None:
+    _, shell = fork
+    memory = dict(line.split(":") for line in shell.run("cat", "/proc/meminfo").splitlines())
+    assert 900 * 1024 < int(memory["MemTotal"].split()[0]) <= 1024 * 1024
+    assert int(memory["SwapTotal"].split()[0]) // 1024 == 1023
+    assert shell.run("nproc").strip() == "2"
+    ceiling = shell.run("cat", "/sys/fs/cgroup/lxc.payload.service_a/memory.max")
+    assert int(ceiling) == 819 * MIB
+    inside = shell.run("lxc-info", "--name=service_a", "--state", "--no-humanize").strip()
+    assert inside == "RUNNING"
+    named = shell.run(
+        "sh", "-c", "cat $(find /sys/fs/cgroup/lxc.payload.service_a -name cgroup.procs) | xargs -I@ cat /proc/@/comm"
+    )
+    assert {"apache2", "mariadbd"} <= set(named.split())
+
+
+def test_the_database_is_the_papers(fork: tuple[Guest, Shell]) -> None:
+    _, shell = fork
+    client = ["lxc-attach", "--name=service_a", "--", "mariadb", "--batch", "--skip-column-names", "employees", "-e"]
+    assert shell.run(*client, "SELECT @@innodb_buffer_pool_size").strip() == str(655 * MIB)
+    for name in ("employees", "titles"):
+        assert int(shell.run(*client, f"SELECT COUNT(*) FROM {name}")) == EXPECTED_ROWS[name]
+
+
+def test_the_guest_has_no_way_out_and_its_ports_are_on_loopback(fork: tuple[Guest, Shell]) -> None:
+    guest, shell = fork
+    # 10.0.2.2 is the host as the guest sees it; sshd of this very guest is forwarded, so something listens there.
+    attempt = f"timeout 5 bash -c 'exec 3<>/dev/tcp/10.0.2.2/{guest.ssh_port}' && echo reached || echo closed"
+    assert shell.run("sh", "-c", attempt).strip() == "closed"
+    listening = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"{guest.ssh_port:04X}", f"{guest.http_port:04X}"}
+    addresses = {local.split(":")[0] for local, _, state in listening if local.split(":")[1] in ours and state == "0A"}
+    assert addresses == {"0100007F"}
+
+
+def test_the_clock_and_the_channels_work_after_a_restore(fork: tuple[Guest, Shell]) -> None:
+    _, shell = fork
+    first, second = (float(shell.run("cut", "-d ", "-f1", "/proc/uptime")) for _ in range(2))
+    assert second > first
+    ports = set(shell.run("ls", "/dev/virtio-ports").split())
+    assert ports == {"org.paging.measure", "org.paging.prefetch", "org.paging.alpha"}
+
+
+def test_figure_1_on_plain_processes(tmp_path: Path) -> None:
+    done = run(tmp_path, "--conditions", "figure1", "--replicates", "1")
+    assert done.returncode == 0, done.stderr
+    assert {"figure1.png", "figure1.svg"} <= {p.name for p in (tmp_path / "latest/figures").iterdir()}
+    rows = [r for r in table(tmp_path, "faults.csv") if r["role"] in ("httpd", "rdbms")]
+    before = {r["role"]: float(r["majflt"]) for r in rows if float(r["t"]) <= 10.0}
+    last = {r["role"]: float(r["majflt"]) for r in rows}
+    assert before == {"httpd": 0.0, "rdbms": 0.0}, "no faults before the request"
+    assert last["httpd"] > 0
+    assert last["rdbms"] > last["httpd"], "the RDBMS's faults rise higher"
+
+
+def test_ctrl_c_leaves_no_guest_and_the_run_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "run.py", "--results", str(tmp_path), "--cache", str(CACHE)]
+    started = subprocess.Popen(
+        [*command, "--conditions", "baseline", "--replicates", "1"],
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    journal = tmp_path / "latest/cells/01-baseline/cell.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and "alpha-ready" in journal.read_text()):
+        assert started.poll() is None, started.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert len(our_guests()) == 1
+    started.send_signal(signal.SIGINT)
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 130, output
+    assert "--resume latest" in output
+    assert our_guests() == []
+    assert json.loads(journal.read_text().splitlines()[-1])["complete"] is False
+
+    done = run(tmp_path, "--resume", "latest")
+    assert done.returncode == 0, done.stderr
+    assert cell_records(tmp_path, "01-baseline")[-1]["valid"] is True
+    assert (tmp_path / "latest/failed/01-baseline.1/cell.jsonl").exists()
+
+
+def test_kvm_is_refused_with_its_reason_where_it_does_not_work(tmp_path: Path) -> None:
+    configuration = load(PROJECT / "experiments.toml")
+    cache = Cache(CACHE.resolve())
+    image, _ = build_image(cache, configuration, resolve(configuration, cache))
+    works = probe(image.kernel)
+    done = run(tmp_path, "--accel", "kvm", "--conditions", "baseline", "--replicates", "1")
+    if works.name == "kvm":
+        assert done.returncode == 0
+    else:
+        assert done.returncode == 3
+        assert "KVM does not work here" in done.stderr
+        assert "/dev/kvm" in done.stderr

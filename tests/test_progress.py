@@ -1,0 +1,48 @@
+"""What is shown while a run goes on, as plain lines."""
+
+import io
+import json
+from typing import Any
+
+from rich.console import Console
+
+from experiment.cell import Outcome
+from experiment.plan import Cell
+from experiment.progress import Progress, clock
+from measure.stream import Tick
+
+CELL = Cell(1, "baseline", "lxc", "off")
+ROLES = {"apache2": "httpd", "mariadbd": "rdbms"}
+
+
+def tick(n: int, *processes: tuple[int, str, int]) -> Tick:
+    procs: list[dict[str, Any]] = [
+        {"group": "service_a", "cgroup": "", "pid": pid, "start": 1, "comm": comm, "minflt": 0, "majflt": majflt,
+         "rss": 1, "blkio": 0}
+        for pid, comm, majflt in processes
+    ]  # fmt: skip
+    return Tick.model_validate_json(
+        json.dumps(
+            {"type": "tick", "n": n, "t": n, "due": n, "late_us": 0, "missed": 0,
+             "self": {"minflt": 0, "majflt": 0, "cpu_us": 0}, "vmstat": {}, "meminfo": {}, "groups": {},
+             "disks": {}, "procs": procs}
+        )
+    )  # fmt: skip
+
+
+def test_faults_are_counted_from_the_recordings_start_and_time_left_from_what_was_measured() -> None:
+    output = io.StringIO()
+    with Progress(Console(file=output, width=200), ROLES, total=3, cell_seconds=1000) as progress:
+        progress.begin(CELL)
+        progress.tick(tick(0, (1, "apache2", 100), (2, "mariadbd", 1000)))
+        progress.tick(tick(1, (1, "apache2", 103), (2, "mariadbd", 1250), (3, "apache2", 5)))
+        progress.end(Outcome(CELL, True, True, "", 40.0))
+        progress.begin(CELL)
+        progress.end(Outcome(CELL, False, False, "the guest is gone; panic\nmore", 60.0))
+    first, second = output.getvalue().splitlines()
+    assert "cell 1 of 3: 01-baseline: 40 s, major faults httpd 8, rdbms 250; ok; 80 s left" in first
+    assert "does not count: the guest is gone; panic; 50 s left" in second
+
+
+def test_times_are_said_as_people_say_them() -> None:
+    assert [clock(s) for s in (0, 40, 89, 720, 3 * 3600 + 300)] == ["0 s", "40 s", "89 s", "12 min", "3 h 05 min"]

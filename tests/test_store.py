@@ -1,0 +1,102 @@
+"""A run's folder: what counts as done, what is set aside, what resuming reads back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiment.config import Configuration, load
+from experiment.plan import Plan, make_plan
+from experiment.runner import InThisThread, accept
+from experiment.store import Journal, Store
+from testbed.errors import UsageError
+
+CONFIGURATION = Path(__file__).parent.parent / "experiments.toml"
+
+
+@pytest.fixture
+def configuration() -> Configuration:
+    return load(CONFIGURATION)
+
+
+@pytest.fixture
+def plan(configuration: Configuration) -> Plan:
+    return make_plan(configuration)
+
+
+@pytest.fixture
+def store(tmp_path: Path, configuration: Configuration, plan: Plan) -> Store:
+    return Store.create(tmp_path, configuration, plan)
+
+
+def test_a_run_reads_back_as_it_was_written(
+    tmp_path: Path, store: Store, configuration: Configuration, plan: Plan
+) -> None:
+    for name in (store.run, "latest", str(store.folder)):
+        found = Store.open(tmp_path, name)
+        assert found.configuration() == configuration
+        assert found.plan() == plan
+    assert (tmp_path / "latest").readlink() == Path(store.run)
+
+
+def test_only_a_complete_and_valid_last_record_is_done(store: Store, plan: Plan) -> None:
+    cell = plan.cells[0]
+    store.cell_folder(cell).mkdir()
+    path = store.cell_folder(cell) / "cell.jsonl"
+    end = {"type": "end", "complete": True, "valid": True, "reason": ""}
+    for line, done in (
+        ("", False),
+        (json.dumps({"type": "cell"}), False),
+        (json.dumps({**end, "valid": False}), False),
+        (json.dumps({**end, "complete": False}), False),
+        (json.dumps(end)[:-5], False),
+        (json.dumps([1]), False),
+        (json.dumps(end), True),
+    ):
+        path.write_text(line)
+        assert store.is_done(cell) is done, line
+
+
+def test_an_attempt_is_set_aside_never_overwritten(store: Store, plan: Plan) -> None:
+    cell = plan.cells[0]
+    for attempt in (1, 2):
+        store.cell_folder(cell).mkdir()
+        (store.cell_folder(cell) / "note").write_text(str(attempt))
+        store.set_aside(cell)
+        assert not store.cell_folder(cell).exists()
+    kept = sorted((store.folder / "failed").iterdir())
+    assert [(p / "note").read_text() for p in kept] == ["1", "2"]
+    store.set_aside(cell)
+    assert len(list((store.folder / "failed").iterdir())) == 2
+
+
+def test_the_journal_is_appended(tmp_path: Path) -> None:
+    for number in (1, 2):
+        journal = Journal(tmp_path / "cell.jsonl")
+        journal.step("restore", guest=number)
+        journal.close()
+    lines = [json.loads(line) for line in (tmp_path / "cell.jsonl").read_text().splitlines()]
+    assert [line["guest"] for line in lines] == [1, 2]
+    assert all(line["type"] == "step" and line["host"] > 0 for line in lines)
+
+
+def test_a_run_made_with_other_programs_is_not_gone_on_with(store: Store) -> None:
+    accept(store, {"digests": {"image": "a", "sampler": "1"}})
+    accept(store, {"digests": {"image": "a", "sampler": "1"}})
+    with pytest.raises(UsageError, match="sampler: 1 -> 2"):
+        accept(store, {"digests": {"image": "a", "sampler": "2"}})
+
+
+def test_the_default_executor_lets_ctrl_c_through_and_keeps_errors() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def broken() -> None:
+        raise ValueError("a bug")
+
+    with InThisThread() as executor:
+        assert executor.submit(lambda: 3).result() == 3
+        with pytest.raises(KeyboardInterrupt):
+            executor.submit(interrupted)
+        with pytest.raises(ValueError, match="a bug"):
+            executor.submit(broken).result()
