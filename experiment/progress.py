@@ -25,6 +25,7 @@ class Progress:
         self._total = total
         self._cell_seconds = cell_seconds
         self._measured: list[float] = []
+        self._done = 0
         self._failed = 0
         self._stage = ""
         self._cell = ""
@@ -46,9 +47,9 @@ class Progress:
         self._stage, self._cell, self._step = text, "", ""
         self._line(text)
 
-    def begin(self, cell: Cell) -> None:
-        number = len(self._measured) + 1
-        self._cell = f"cell {number} of {self._total}: {cell.name}"
+    def begin(self, cell: Cell, attempt: int = 1) -> None:
+        again = f" (attempt {attempt})" if attempt > 1 else ""
+        self._cell = f"cell {self._done + 1} of {self._total}: {cell.name}{again}"
         self._stage, self._faults, self._first = "", {}, {}
 
     def step(self, name: str) -> None:
@@ -64,9 +65,10 @@ class Progress:
             faults[self._roles.get(process.comm, "other")] += process.majflt - first
         self._faults = dict(faults)
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome, *, last_attempt: bool = True) -> None:
         self._measured.append(outcome.seconds)
-        self._failed += not outcome.valid
+        self._done += outcome.valid or last_attempt
+        self._failed += not outcome.valid and last_attempt
         verdict = "ok" if outcome.valid else f"does not count: {outcome.reason.splitlines()[0]}"
         self._line(
             f"{self._cell}: {outcome.seconds:.0f} s, major faults {self._fault_text()}; {verdict}; {self._left()} left"
@@ -74,7 +76,7 @@ class Progress:
 
     def _left(self) -> str:
         seconds = sum(self._measured) / len(self._measured) if self._measured else self._cell_seconds
-        return clock(seconds * max(self._total - len(self._measured), 0))
+        return clock(seconds * (self._total - self._done))
 
     def _fault_text(self) -> str:
         shown = ("httpd", "rdbms", "query.cgi")
@@ -88,7 +90,7 @@ class Progress:
         table.add_row("now", self._stage or f"{self._cell}, {self._step}")
         if not self._stage:
             table.add_row("major faults", self._fault_text())
-        table.add_row("done", f"{len(self._measured)} of {self._total} cells, {self._failed} failed")
+        table.add_row("done", f"{self._done} of {self._total} cells, {self._failed} failed")
         table.add_row("left", self._left())
         return table
 

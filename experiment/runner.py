@@ -84,12 +84,13 @@ def run(
     accept(store, manifest)
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
+    attempts = configuration.retry.cell_attempts
     for replicate in sorted({cell.replicate for cell in plan.cells}):
         block = [cell for cell in plan.cells if cell.replicate == replicate and not store.is_done(cell)]
         for cell in block:
-            for _attempt in range(configuration.retry.cell_attempts):
+            for attempt in range(1, attempts + 1):
                 store.set_aside(cell)
-                progress.begin(cell)
+                progress.begin(cell, attempt)
                 task = cells.Task(
                     cell,
                     configuration,
@@ -101,7 +102,7 @@ def run(
                     scratch,
                 )
                 outcome = executor.submit(cells.perform, task, progress.step, progress.tick).result()
-                progress.end(outcome)
+                progress.end(outcome, last_attempt=attempt == attempts)
                 if outcome.valid:
                     break
         if block:

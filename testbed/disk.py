@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from testbed.namespace import memory_tree
+from testbed.namespace import memory_tree, unpack
 from testbed.process import run
 
 IMAGES = Path(__file__).parent / "images"
@@ -21,7 +21,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, memory_tree(Path(scratch), "4G") as root:
         for tarball in given.tarballs:
-            run(["tar", "--extract", "--numeric-owner", "--xattrs", "--file", tarball, "--directory", root])
+            unpack(tarball, root)
         install_overlay(root)
         install_keys(root, given.keys)
         make_disks(root, given.out, given.root_gb, given.swap_mib)

@@ -42,6 +42,7 @@ def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log:
         log=log,
         timeout=timeout,
         cwd=PROJECT,
+        env={"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},  # an ordinary user's lacks chroot and mke2fs
         hint="without root, the package uidmap and a range in /etc/subuid are needed: python run.py doctor",
     )
 
@@ -65,6 +66,12 @@ def memory_tree(directory: Path, size: str) -> Iterator[Path]:
         yield directory
     finally:
         ctypes.CDLL(None).umount2(os.fsencode(directory), MNT_DETACH)
+
+
+def unpack(tarball: Path, root: Path) -> None:
+    """Unpack a root tree's tarball; without /dev, whose nodes a user namespace may not make and devtmpfs has."""
+    flags = ["--extract", "--numeric-owner", "--xattrs", "--exclude=./dev/*"]
+    run(["tar", *flags, "--file", tarball, "--directory", root])
 
 
 def add_kernel_files(root: Path) -> None:

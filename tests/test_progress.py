@@ -46,3 +46,16 @@ def test_faults_are_counted_from_the_recordings_start_and_time_left_from_what_wa
 
 def test_times_are_said_as_people_say_them() -> None:
     assert [clock(s) for s in (0, 40, 89, 720, 3 * 3600 + 300)] == ["0 s", "40 s", "89 s", "12 min", "3 h 05 min"]
+
+
+def test_a_cell_that_is_tried_again_is_one_cell() -> None:
+    output = io.StringIO()
+    with Progress(Console(file=output, width=200), ROLES, total=1, cell_seconds=10) as progress:
+        progress.begin(CELL)
+        progress.end(Outcome(CELL, False, False, "lost", 5.0), last_attempt=False)
+        progress.begin(CELL, 2)
+        progress.end(Outcome(CELL, True, True, "", 15.0))
+    first, second = output.getvalue().splitlines()
+    assert first.endswith("lost; 5 s left")
+    assert "cell 1 of 1: 01-baseline (attempt 2): 15 s" in second
+    assert second.endswith("0 s left")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.errors import HostError
-from testbed.namespace import MS_BIND, add_kernel_files, memory_tree, mount
+from testbed.namespace import MS_BIND, add_kernel_files, memory_tree, mount, unpack
 from testbed.process import run, tail
 from workloads.service_a.dataset import EXPECTED_ROWS, verify
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, memory_tree(Path(scratch), "6G") as root:
-        run(["tar", "--extract", "--numeric-owner", "--file", given.root, "--directory", root])
+        unpack(given.root, root)
         add_kernel_files(root)
         mount(str(given.dataset.resolve()), root / "mnt", None, MS_BIND)
         with rdbms(root, given.buffer_pool):
