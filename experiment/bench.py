@@ -5,6 +5,7 @@ Times under TCG are of this machine; the ratio and the sampler's share are what 
 
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +17,10 @@ from rich.table import Table
 
 from experiment.cell import Task, perform
 from experiment.config import Configuration
-from experiment.plan import make_plan, topologies
+from experiment.plan import Cell, make_plan, topologies
 from experiment.progress import Progress
-from experiment.runner import prepare
+from experiment.runner import Prepared, prepare
 from experiment.snapshot import TIMES
-from experiment.store import Store
 from measure.stream import Stop, read_stream
 from testbed.cache import Cache
 from testbed.errors import CellError
@@ -32,36 +32,46 @@ PAPER_WAITS = ("before_alpha_s", "before_recording_s", "before_request_s", "afte
 class Cost:
     """One cell's cost in seconds, and the sampler's share."""
 
-    ready_s: float  # from nothing to a fork that answers over SSH, clock set
+    ready_s: float  # from nothing to a fork, service A warm, whose sampler answers
+    login_s: float  # from there to an SSH session, the clock and the condition set
     beyond_s: float  # all of the cell but the paper's waits, alpha's writing and the request
     missed: int
     majflt: int
     cpu_share: float  # of one core
 
 
-def main(configuration: Configuration, cache: Cache, results: Path, console: Console) -> int:
-    """Run one block of cells and print their cost; 1 if a cell failed."""
-    plan = make_plan(configuration.model_copy(update={"run": configuration.run.model_copy(update={"replicates": 1})}))
-    with Progress(console, configuration.roles, len(plan.cells), 60) as progress:
-        prepared = prepare(cache, configuration, topologies(plan.cells), progress)
-        store = Store.create(results, configuration, plan)
-        scratch = cache.directory / "guests"
-        scratch.mkdir(exist_ok=True)
-        costs = []
-        for cell in plan.cells:
-            progress.begin(cell)
-            task = Task(
-                cell, configuration, prepared.snapshots[cell.topology], prepared.image, prepared.accelerator.name,
-                prepared.expected, store.cell_folder(cell), scratch,
-            )  # fmt: skip
-            outcome = perform(task, progress.step, progress.tick)
-            progress.end(outcome)
-            if not outcome.complete:
-                raise CellError(f"{cell.name}: {outcome.reason}")
-            costs.append(cost(task, outcome.seconds))
+def main(configuration: Configuration, cache: Cache, console: Console) -> int:
+    """Run one cell of each condition and print what they cost. Raises CellError if one fails."""
+    once = configuration.model_copy(update={"run": configuration.run.model_copy(update={"replicates": 1})})
+    plan = make_plan(once)
+    with Progress(console, once.roles, len(plan.cells), 60) as progress:
+        prepared = prepare(cache, once, topologies(plan.cells), progress)
+        with tempfile.TemporaryDirectory(dir=cache.directory) as scratch:
+            costs = [perform_and_measure(cell, once, prepared, Path(scratch), progress) for cell in plan.cells]
     booted = {name: json.loads((s.folder / TIMES).read_text()) for name, s in prepared.snapshots.items()}
     console.print(table(costs, booted, prepared.accelerator.name))
     return 0
+
+
+def perform_and_measure(
+    cell: Cell, configuration: Configuration, prepared: Prepared, scratch: Path, progress: Progress
+) -> Cost:
+    progress.begin(cell)
+    task = Task(
+        cell,
+        configuration,
+        prepared.snapshots[cell.topology],
+        prepared.image,
+        prepared.accelerator.name,
+        prepared.expected,
+        scratch / cell.name,
+        scratch,
+    )
+    outcome = perform(task, progress.step, progress.tick)
+    progress.end(outcome)
+    if not outcome.complete:
+        raise CellError(f"{cell.name}: {outcome.reason}")
+    return cost(task, outcome.seconds)
 
 
 def cost(task: Task, seconds: float) -> Cost:
@@ -74,7 +84,8 @@ def cost(task: Task, seconds: float) -> Cost:
     stop = next(r for r in read_stream(task.folder / "samples.jsonl") if isinstance(r, Stop))
     recorded = at["stop"] - at["recording"]
     return Cost(
-        at["ready"] - at["restore"],
+        at["restored"] - at["restore"],
+        at["ready"] - at["restored"],
         seconds - spent,
         stop.missed,
         stop.own.majflt,
@@ -97,6 +108,8 @@ def table(costs: list[Cost], booted: Mapping[str, Mapping[str, Any]], accelerato
         "",
     )
     made.add_row("restore of a cell to ready, s", f"{ready:.1f}", f"{max(c.ready_s for c in costs):.1f}", "")
+    logins = [c.login_s for c in costs]
+    made.add_row("then login and settings, s", f"{statistics.median(logins):.1f}", f"{max(logins):.1f}", "")
     made.add_row("boot and warm-up / restore to ready", f"{warm / ready:.0f}", "", ">= 20")
     made.add_row("cell beyond the paper's steps, s", f"{statistics.median(beyond):.1f}", f"{max(beyond):.1f}", "< 12")
     made.add_row("sampler: missed ticks", "", str(max(c.missed for c in costs)), "0")

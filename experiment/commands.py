@@ -33,7 +33,7 @@ def dispatch(given: argparse.Namespace) -> int:
         return report(given, console)
     if given.command == "bench":
         host.require(needs(given.cache))
-        return bench.main(configuration(given), Cache(given.cache), given.results, console)
+        return bench.main(configuration(given), Cache(given.cache.resolve()), console)
     return reproduce(given, console)
 
 
