@@ -10,9 +10,9 @@ from analysis.redraw import redraw
 from experiment import bench
 from experiment.config import Configuration, load
 from experiment.estimate import Estimate, estimate
-from experiment.plan import Plan, make_plan
+from experiment.plan import Plan, make_plan, topologies
 from experiment.progress import Progress, clock
-from experiment.runner import InThisThread, remaining, run
+from experiment.runner import InThisThread, prepare, remaining, run
 from experiment.store import Store
 from testbed import host
 from testbed.cache import Cache
@@ -84,32 +84,49 @@ def report(given: argparse.Namespace, console: Console) -> int:
 
 
 def reproduce(given: argparse.Namespace, console: Console) -> int:
-    """The experiment itself, new or resumed."""
+    """The experiment itself, new or resumed. Nothing appears in results/ before the first cell can start."""
+    store: Store | None = None
     if given.resume:
         if given.quick or given.conditions or given.replicates or given.seed is not None:
             raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
         store = Store.open(given.results, given.resume)
         settings, plan = store.configuration(), store.plan()
-        if not remaining(store, plan):
-            console.print(f"{store.run} is done; nothing is left to run", highlight=False)
-            return 0
     else:
         settings = configuration(given)
         plan = make_plan(settings)
+    left = remaining(store, plan) if store else list(plan.cells)
+    if not left:
+        console.print(f"{given.resume} is done; nothing is left to run", highlight=False)
+        return 0
     expected = estimate(settings, plan)
     if given.dry_run:
         show_plan(plan, expected, console)
         return 0
     host.require(needs(given.cache))
-    if not given.resume:
-        store = Store.create(given.results, settings, plan)
-    console.print(f"{store.folder}: {len(plan.cells)} cells, about {clock(expected.seconds)}", highlight=False)
-    with Progress(console, settings.roles, len(remaining(store, plan)), expected.cell_seconds) as progress:
-        failed = run(store, Cache(given.cache.resolve()), settings, plan, progress, InThisThread())
-    console.print(f"{store.folder}: figures and tables are there", highlight=False)
+    host.require([host.writable(given.results)])
+    console.print(
+        f"{len(left)} cells, about {clock(expected.cell_seconds * len(left))}; image and warm snapshots, "
+        f"where the cache has none, at most {clock(expected.build_seconds)} more",
+        highlight=False,
+        soft_wrap=True,
+    )
+    cache = Cache(given.cache.resolve())
+    with Progress(console, settings.roles, len(left), expected.cell_seconds) as progress:
+        prepared = prepare(cache, settings, topologies(plan.cells), progress)
+        store = store or Store.create(given.results, settings, plan)
+        progress.stage(f"results go to {store.folder}")
+        try:
+            failed = run(store, cache, settings, prepared, progress, InThisThread())
+        except KeyboardInterrupt:
+            progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
+            raise
+    console.print(f"figures and tables are in {store.folder}", highlight=False, soft_wrap=True)
     if failed:
-        console.print(f"{failed} of {len(plan.cells)} cells do not count; try them again: "
-                      f"python run.py --resume {store.run}", highlight=False)  # fmt: skip
+        console.print(
+            f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
+            highlight=False,
+            soft_wrap=True,
+        )
     return 1 if failed else 0
 
 

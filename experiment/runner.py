@@ -13,7 +13,7 @@ from experiment import cell as cells
 from experiment.config import Configuration
 from experiment.image import build_image, resolve
 from experiment.manifest import make_manifest
-from experiment.plan import Cell, Plan, topologies
+from experiment.plan import Cell, Plan
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
 from experiment.store import Store
@@ -70,18 +70,17 @@ def run(
     store: Store,
     cache: Cache,
     configuration: Configuration,
-    plan: Plan,
+    prepared: Prepared,
     progress: Progress,
     executor: Executor,
 ) -> int:
-    """Run what is left of a plan; the answer is how many of its cells do not count.
+    """Run what is left of a run's plan; the answer is how many of its cells do not count.
 
     Figures and tables are rewritten after every block. Raises UsageError when the run's image has changed.
     """
-    prepared = prepare(cache, configuration, topologies(plan.cells), progress)
+    plan = store.plan()
     names = {topology: snapshot.folder.name for topology, snapshot in prepared.snapshots.items()}
-    manifest = make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names)
-    accept(store, manifest)
+    accept(store, make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names))
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
     attempts = configuration.retry.cell_attempts

@@ -82,6 +82,14 @@ def disk_space(folder: Path, needed_gib: float) -> Need:
     )
 
 
+def writable(folder: Path) -> Need:
+    place = folder
+    while not place.exists():
+        place = place.parent
+    ok = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    return Need("results", ok, f"{folder} {'can' if ok else 'cannot'} be written", "python run.py --results DIR")
+
+
 def memory(needed_gib: float) -> Need:
     available = 0.0
     for line in Path("/proc/meminfo").read_text().splitlines():

@@ -7,7 +7,6 @@ import pytest
 
 import run
 from experiment import commands
-from testbed import host
 
 PROJECT = Path(__file__).parent.parent
 
@@ -79,10 +78,12 @@ def test_bad_input_is_one_clear_message(
 def test_unwritable_results_are_the_hosts_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "require", lambda _needs: None)
+    monkeypatch.setattr(commands, "needs", lambda _cache: [])
     (tmp_path / "file").write_text("")
     assert run.main(["--results", str(tmp_path / "file"), "--cache", str(tmp_path / "cache")]) == 3
-    assert "results cannot be written" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "cannot be written" in error
+    assert "--results DIR" in error
 
 
 def test_no_disk_space_and_a_missing_tool_are_named(
