@@ -27,7 +27,7 @@ bench: setup
 
 setup: .venv/.installed programs
 
-.venv/.installed: pyproject.toml testbed/setup.sh
+.venv/.installed: pyproject.toml testbed/setup.sh testbed/host-packages.txt
 	testbed/setup.sh .venv
 	touch $@
 

@@ -18,11 +18,17 @@ if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ 
 
 try:
     from experiment import commands
-    from testbed.errors import HarnessError
+    from testbed.errors import HarnessError, HostError
 except ModuleNotFoundError as missing:
-    sys.exit(f"run.py: the module {missing.name} is missing\n  way out: make setup")
+    print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
+    if "doctor" in sys.argv:
+        from testbed import host
+
+        host.show(host.tools(), print)
+    sys.exit(3)
 
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EXAMPLES = """\
 examples:
@@ -73,18 +79,31 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     for chatty in ("paramiko", "matplotlib", "PIL"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:
         return commands.dispatch(given)
     except HarnessError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"run.py: {error}\n  way out: look at the disk and at the rights of that place", file=sys.stderr)
+        return HostError.exit_code
     except KeyboardInterrupt:
         print(
             "\nrun.py: interrupted; the guest is gone. Go on with: python run.py --resume latest",
             file=sys.stderr,
         )
         return INTERRUPTED
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def interrupt(_number: int, _frame: object) -> None:
+    """The first signal ends the work in order; a second must not end the tidying up."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ from pathlib import Path
 import prefetch.install
 from experiment.config import Configuration
 from experiment.plan import Cell
-from experiment.snapshot import ALPHA_PORT, Snapshot, make_topology
+from experiment.snapshot import Snapshot, make_topology
 from experiment.store import Journal
 from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
 from measure.validity import check_cell
 from testbed.connection import connect
-from testbed.errors import HarnessError
-from testbed.guest import Guest, restore
+from testbed.errors import CellError, GuestError
+from testbed.guest import ALPHA_PORT, MEASURE_PORT, PREFETCH_PORT, Guest, restore
 from testbed.image import Image
 from testbed.shell import Shell
 from workloads.service_a.request import Expected
@@ -56,7 +56,7 @@ class Outcome:
 
 
 def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = lambda _: None) -> Outcome:
-    """Run a cell to its end. A failure is recorded and returned, not raised; bugs and Ctrl-C are raised."""
+    """Run a cell to its end. Its failure is recorded and returned; the host's, bugs and Ctrl-C are raised."""
     begin = time.monotonic()
     task.folder.mkdir(parents=True)
     journal = Journal(task.folder / "cell.jsonl")
@@ -65,7 +65,7 @@ def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = 
     try:
         reason = run_steps(task, journal, on_step, on_tick)
         complete = True
-    except HarnessError as error:
+    except (GuestError, CellError) as error:
         reason = str(error)
         log.warning("%s failed: %s", task.cell.name, error)
     finally:
@@ -114,6 +114,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         )
         response = timeline.perform(shell)
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
+        streams.raise_failure()
         records = list(streams.samples.records)
     checks = check_cell(records, response, task.expected, configuration.checks.swapped_out_mib)
     for check in checks:
@@ -123,8 +124,8 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
 
 def open_streams(guest: Guest, folder: Path, on_tick: TickSeen) -> Streams:
     return Streams(
-        SampleStream(guest.ports["org.paging.measure"], folder / "samples.jsonl", on_tick),
-        EventStream(guest.ports["org.paging.prefetch"], folder / "prefetch.jsonl"),
+        SampleStream(guest.ports[MEASURE_PORT], folder / "samples.jsonl", on_tick),
+        EventStream(guest.ports[PREFETCH_PORT], folder / "prefetch.jsonl"),
         EventStream(guest.ports[ALPHA_PORT], folder / "alpha.jsonl"),
     )
 

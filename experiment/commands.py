@@ -26,7 +26,7 @@ CACHE_GIB, MEMORY_GIB = 8, 3
 
 def dispatch(given: argparse.Namespace) -> int:
     """Do what the command line says; the exit code."""
-    console = Console(stderr=False)
+    console = Console(markup=False, soft_wrap=True)
     if given.command == "doctor":
         return doctor(given, console)
     if given.command == "report":
@@ -60,16 +60,16 @@ def doctor(given: argparse.Namespace, console: Console) -> int:
     """Say what is there; exit code 3 if something required is not."""
     settings = load(given.config)
     found = [*needs(given.cache), dataset_need(settings)]
-    ready = host.show(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    ready = host.show(found, lambda line: console.print(line))
     console.print("this host is ready" if ready else "this host is not ready: make setup")
     return 0 if ready else HostError.exit_code
 
 
 def dataset_need(settings: Configuration) -> host.Need:
     section = settings.dataset
-    if section.path:
-        there = Path(section.path).expanduser().exists()
-        found = section.path if there else f"{section.path} is not there"
+    if section.source == "path" or (section.source == "auto" and section.path):
+        there = bool(section.path) and Path(section.path).expanduser().exists()
+        found = section.path if there else f"dataset.path ({section.path!r}) is not there"
         return host.Need("dataset", there, found, "set dataset.path in experiments.toml")
     if section.source in ("auto", "synthetic"):
         return host.Need("dataset", True, "synthetic rows if the public ones cannot be downloaded", "")
@@ -79,7 +79,7 @@ def dataset_need(settings: Configuration) -> host.Need:
 def report(given: argparse.Namespace, console: Console) -> int:
     store = Store.open(given.results, given.run)
     for path in redraw(store.folder, store.configuration().roles):
-        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        console.print(str(path))
     return 0
 
 
@@ -87,7 +87,8 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     """The experiment itself, new or resumed. Nothing appears in results/ before the first cell can start."""
     store: Store | None = None
     if given.resume:
-        if given.quick or given.conditions or given.replicates or given.seed is not None:
+        own = (given.conditions, given.replicates, given.seed, given.accel)
+        if given.quick or any(word is not None for word in own):
             raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
         store = Store.open(given.results, given.resume)
         settings, plan = store.configuration(), store.plan()
@@ -96,7 +97,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         plan = make_plan(settings)
     left = remaining(store, plan) if store else list(plan.cells)
     if not left:
-        console.print(f"{given.resume} is done; nothing is left to run", highlight=False)
+        console.print(f"{given.resume} is done; nothing is left to run")
         return 0
     expected = estimate(settings, plan)
     if given.dry_run:
@@ -107,8 +108,6 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     console.print(
         f"{len(left)} cells, about {clock(expected.cell_seconds * len(left))}; image and warm snapshots, "
         f"where the cache has none, at most {clock(expected.build_seconds)} more",
-        highlight=False,
-        soft_wrap=True,
     )
     cache = Cache(given.cache.resolve())
     with Progress(console, settings.roles, len(left), expected.cell_seconds) as progress:
@@ -120,12 +119,10 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         except KeyboardInterrupt:
             progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
             raise
-    console.print(f"figures and tables are in {store.folder}", highlight=False, soft_wrap=True)
+    console.print(f"figures and tables are in {store.folder}", soft_wrap=True)
     if failed:
         console.print(
             f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
-            highlight=False,
-            soft_wrap=True,
         )
     return 1 if failed else 0
 
@@ -133,11 +130,9 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
 def show_plan(plan: Plan, expected: Estimate, console: Console) -> None:
     for number, cell in enumerate(plan.cells, start=1):
         line = f"{number:4}  {cell.name}  topology {cell.topology}, policy {cell.policy}"
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print(
         f"{len(plan.cells)} cells of about {clock(expected.cell_seconds)}: {clock(expected.seconds)} and "
         f"{expected.disk_mb:.0f} MB of results, with image and snapshots in the cache; "
         f"{clock(expected.build_seconds)} and {CACHE_GIB} GB more without",
-        highlight=False,
-        soft_wrap=True,
     )

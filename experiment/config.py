@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from testbed.errors import UsageError
+from workloads.service_a.dataset import EXPECTED_TITLES
 
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Limit = Annotated[float, Field(gt=0, le=86400)]
@@ -53,9 +54,16 @@ class DatasetSection(Section):
 
 class ServiceASection(Section):
     buffer_pool: Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
-    title: Annotated[str, Field(pattern=r"^[A-Za-z ]{1,50}$")]
+    title: str
     httpd_processes: Annotated[int, Field(ge=1, le=100)]
     ceiling_mib: Count
+
+    @field_validator("title")
+    @classmethod
+    def _title_exists(cls, title: str) -> str:
+        if title not in EXPECTED_TITLES:
+            raise ValueError(f"the employees database has no title {title!r}; it has {', '.join(EXPECTED_TITLES)}")
+        return title
 
 
 class AlphaSection(Section):

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,16 @@ import prefetch.install
 import workloads.alpha.install
 from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import digest_files
+from testbed.errors import HostError
 from testbed.image import Image
+from testbed.process import run
 from workloads.service_a.dataset import Dataset
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def make_manifest(
-    run: str, accelerator: Accelerator, dataset: Dataset, image: Image, snapshots: dict[str, str]
+    name: str, accelerator: Accelerator, dataset: Dataset, image: Image, snapshots: dict[str, str]
 ) -> dict[str, Any]:
     """The manifest as JSON values; ``snapshots`` maps a topology to its cache entry's name."""
     machine = machine_key()
@@ -30,7 +31,7 @@ def make_manifest(
         0,
     )
     return {
-        "run": run,
+        "run": name,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "accelerator": accelerator.name,
         "accelerator_reason": accelerator.reason,
@@ -70,13 +71,12 @@ def libvirt_version() -> str:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and whether the tree was changed; unknown outside a checkout."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", PROJECT, *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else "unknown"
-
+    """Commit and whether the tree was changed; None outside a checkout."""
+    git: list[str | Path] = ["git", "-c", f"safe.directory={PROJECT}", "-C", PROJECT]
     try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
-    except FileNotFoundError:
-        return {"commit": "unknown", "changed": False}
+        return {
+            "commit": run([*git, "rev-parse", "HEAD"]).strip(),
+            "changed": bool(run([*git, "status", "--porcelain"]).strip()),
+        }
+    except HostError:
+        return {"commit": None, "changed": None}

@@ -83,7 +83,7 @@ class Progress:
         return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
 
     def _line(self, text: str) -> None:
-        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"{time.strftime('%H:%M:%S')} {text}")
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -49,6 +49,19 @@ class Prepared:
     expected: Expected
     snapshots: dict[str, Snapshot]
 
+    def task(self, cell: Cell, configuration: Configuration, folder: Path, scratch: Path) -> cells.Task:
+        """The task of a cell whose records go to ``folder`` and whose overlays go to ``scratch``."""
+        return cells.Task(
+            cell,
+            configuration,
+            self.snapshots[cell.topology],
+            self.image,
+            self.accelerator.name,
+            self.expected,
+            folder,
+            scratch,
+        )
+
 
 def prepare(cache: Cache, configuration: Configuration, wanted: list[str], progress: Progress) -> Prepared:
     """Image and the warm snapshots of the topologies ``wanted``: from the cache, or built."""
@@ -90,16 +103,7 @@ def run(
             for attempt in range(1, attempts + 1):
                 store.set_aside(cell)
                 progress.begin(cell, attempt)
-                task = cells.Task(
-                    cell,
-                    configuration,
-                    prepared.snapshots[cell.topology],
-                    prepared.image,
-                    prepared.accelerator.name,
-                    prepared.expected,
-                    store.cell_folder(cell),
-                    scratch,
-                )
+                task = prepared.task(cell, configuration, store.cell_folder(cell), scratch)
                 outcome = executor.submit(cells.perform, task, progress.step, progress.tick).result()
                 progress.end(outcome, last_attempt=attempt == attempts)
                 if outcome.valid:
@@ -132,7 +136,7 @@ def draw(folder: Path, configuration: Configuration) -> None:
     """Tables and figures from the raw records; trouble here never costs a cell."""
     try:
         redraw(folder, configuration.roles)
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:
         log.warning("tables and figures are not up to date: %s", error)
 
 

@@ -16,8 +16,8 @@ from measure.recording import EventStream
 from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import Cache, digest_files
 from testbed.connection import connect
-from testbed.errors import GuestError
-from testbed.guest import Disks, Guest, GuestLost, Hardware, boot
+from testbed.errors import CellError, GuestError
+from testbed.guest import ALPHA_PORT, TEMPLATES, Disks, Guest, GuestLost, Hardware, boot
 from testbed.image import Image
 from testbed.shell import Shell
 from workloads.alpha import install as alpha_install
@@ -29,9 +29,20 @@ from workloads.topology import TOPOLOGIES, WORKLOADS, Topology
 log = logging.getLogger(__name__)
 
 TIMES = "times.json"  # what boot and warm-up took, for the benchmark
-ALPHA_PORT = "org.paging.alpha"
 SWITCH_ON_CPUS = "for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo 1 > $cpu; done"
 CONTAINER = {"plain": None, "lxc": "service_a"}
+# What the guest's state depends on besides the settings and the programs.
+RECIPE = (
+    Path(__file__),
+    TEMPLATES / "domain.xml.j2",
+    WORKLOADS / "topology.py",
+    WORKLOADS / "container.conf.j2",
+    WORKLOADS / "service_a" / "files",
+    Path(deploy.__file__),
+    Path(alpha_install.__file__),
+    Path(measure.install.__file__),
+    Path(prefetch.install.__file__),
+)
 Report = Callable[[str], None]
 
 
@@ -61,25 +72,23 @@ def prefetches(configuration: Configuration, topology: str) -> bool:
     return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
 
 
-def inputs(configuration: Configuration, image: Image, accelerator: Accelerator, topology: str) -> dict[str, object]:
+def inputs(
+    cache: Cache, configuration: Configuration, image: Image, accelerator: Accelerator, topology: str
+) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
-    parts = ("guest", "service_a", "alpha", "warm", "prefetcher")
+    parts = ("guest", "service_a", "alpha", "steps", "warm", "prefetcher")
     return {
         "version": 1,
+        "cache": str(cache.directory),  # overlays name their backing files by absolute paths
         "image": image.folder.name,
         "topology": topology,
         "prefetches": prefetches(configuration, topology),
         "accelerator": accelerator.name,
         "machine": {key: value for key, value in machine_key().items() if key in ("cpu", "qemu")},
         "settings": {part: getattr(configuration, part).model_dump(mode="json") for part in parts},
-        "programs": digest_files(
-            measure.install.BINARY, *prefetch.install.BINARIES, alpha_install.BINARY
-        ),
-        "files": digest_files(
-            WORKLOADS / "service_a" / "files", WORKLOADS / "container.conf.j2", WORKLOADS / "topology.py",
-            Path(__file__), Path(measure.install.__file__), Path(prefetch.install.__file__),
-        ),
-    }  # fmt: skip
+        "programs": digest_files(measure.install.BINARY, *prefetch.install.BINARIES, alpha_install.BINARY),
+        "files": digest_files(*RECIPE),
+    }
 
 
 def warm_snapshot(
@@ -104,7 +113,7 @@ def warm_snapshot(
                     raise
                 log.warning("attempt %d of %d at a warm snapshot: %s", attempt, attempts, error)
 
-    made_of = inputs(configuration, image, accelerator, topology)
+    made_of = inputs(cache, configuration, image, accelerator, topology)
     return Snapshot(cache.obtain(f"snapshot-{topology}", made_of, build), topology)
 
 
@@ -208,7 +217,10 @@ class Warming:
 
     def _request(self, guest: Guest) -> None:
         guest.alive()
-        response = request(guest.http_port, self.configuration.limits.request_s)
+        try:
+            response = request(guest.http_port, self.configuration.limits.request_s)
+        except CellError as error:
+            raise GuestError(f"while warming up: {error}") from error
         log.info("request: first byte after %.1f s, %.1f s in all", response.first_byte_s, response.total_s)
         if not response.matches(self.expected):
             raise GuestError(f"service A answers wrongly: {response}, expected {self.expected}")

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from testbed.guest import MEASURE_PORT, PORT_FOLDER
 from testbed.shell import File
 
 BINARY = Path(__file__).parent / "build" / "sampler"
-PORT = "/dev/virtio-ports/org.paging.measure"
+PORT = f"{PORT_FOLDER}/{MEASURE_PORT}"
 DISKS = ("vda", "vdb")
 SERVICE = "sampler.service"
 UNIT = """\

@@ -12,7 +12,9 @@ from testbed.errors import CellError, GuestError
 from testbed.guest import Guest
 from testbed.port import Port
 
-EVENT_BYTES = 64 * 1024 * 1024  # the most that a guest may write into an event file
+# The most that a guest may write into a file of the host: a night of ticks, and far more events than there are.
+STREAM_BYTES = 1024 * 1024 * 1024
+EVENT_BYTES = 64 * 1024 * 1024
 
 
 class SampleStream:
@@ -22,9 +24,15 @@ class SampleStream:
         self.records: list[Record] = []
         self._on_tick = on_tick
         self._decoder = StreamDecoder()
+        self._bytes = 0
         self._file: BinaryIO = sink.open("ab", buffering=0)
         self._changed = threading.Condition()
         self._port = Port(socket, self._receive)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the stream, if anything did."""
+        return self._port.failure
 
     def send(self, command: str) -> None:
         self._port.send(command)
@@ -45,8 +53,8 @@ class SampleStream:
                 if found(record):
                     return record
             seen += len(fresh)
-            if self._port.failure:
-                raise self._port.failure
+            if self.failure:
+                raise self.failure
             alive()
             if time.monotonic() > deadline:
                 raise GuestError(f"{what} did not come within {limit:.0f} s")
@@ -56,6 +64,9 @@ class SampleStream:
         self._file.close()
 
     def _receive(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        if self._bytes > STREAM_BYTES:
+            raise CellError(f"the sampler's stream is longer than {STREAM_BYTES} bytes")
         self._file.write(chunk)
         records = self._decoder.feed(chunk)
         with self._changed:
@@ -74,6 +85,11 @@ class EventStream:
         self._received = bytearray()
         self._port = Port(socket, self._receive)
 
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the stream, if anything did."""
+        return self._port.failure
+
     def wait_event(self, name: str, limit: float, guest: Guest, nth: int = 1) -> dict[str, object]:
         """The ``nth`` line whose "event" is ``name``. Raises GuestError after ``limit`` seconds."""
         guest.wait(lambda: len(self.events(name)) >= nth, limit, f"event {name!r}")
@@ -81,13 +97,13 @@ class EventStream:
 
     def events(self, name: str) -> list[dict[str, object]]:
         """The events of that name that have arrived; lines that are not events are passed over."""
-        if self._port.failure:
-            raise self._port.failure
+        if self.failure:
+            raise self.failure
         found = []
         for line in bytes(self._received).split(b"\n")[:-1]:
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict) and event.get("event") == name:
                 found.append(event)

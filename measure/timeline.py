@@ -38,6 +38,12 @@ class Streams:
     prefetch: EventStream
     alpha: EventStream
 
+    def raise_failure(self) -> None:
+        """Raises what went wrong with a stream that nobody waited for."""
+        for stream in (self.samples, self.prefetch, self.alpha):
+            if stream.failure:
+                raise stream.failure
+
     def close(self) -> None:
         for stream in (self.samples, self.prefetch, self.alpha):
             stream.close()

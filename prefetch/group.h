@@ -6,6 +6,7 @@
 #include "issue.h"
 #include "members.h"
 #include "pageset.h"
+#include "protect.h"
 #include "trigger.h"
 
 #define MAX_FAULTS 8192
@@ -49,6 +50,7 @@ struct group {
 	enum policy policy; /* at the trigger */
 	bool limited; /* by --max-pages */
 	struct issue_result issued;
+	struct protection held[MAX_DIRS];
 	struct fault_log faults;
 };
 
@@ -60,6 +62,8 @@ int group_attach(struct group *g);
 void group_faulted(struct group *g);
 /* Every TICK_MS. RECLAIMED: pages the kernel has reclaimed since boot. */
 void group_tick(struct group *g, uint64_t now, uint64_t reclaimed);
+/* Put back what an activation under way changed; before the daemon ends. */
+void group_release(struct group *g);
 /* The policy was switched. */
 void group_replan(struct group *g);
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from testbed.guest import PORT_FOLDER, PREFETCH_PORT
 from testbed.shell import File, Shell
 
 BUILD = Path(__file__).parent / "build"
 BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
-PORT = "/dev/virtio-ports/org.paging.prefetch"
+PORT = f"{PORT_FOLDER}/{PREFETCH_PORT}"
 SERVICE = "prefetchd.service"
 UNIT = """\
 [Unit]

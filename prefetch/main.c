@@ -229,6 +229,8 @@ int main(int argc, char *argv[])
 		return failed;
 	report_start(d);
 	loop(d);
+	for (unsigned int i = 0; i < d->options.ngroups; i++)
+		group_release(&d->groups[i]);
 	events_flush(&d->events);
 	unlink(d->options.socket);
 	return EXIT_STOPPED;

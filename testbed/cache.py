@@ -64,7 +64,6 @@ class Cache:
         entry = self._entry(name, inputs)
         with self._lock(entry.name):
             if entry.is_dir():
-                os.utime(entry)
                 return entry
             unfinished = self.directory / f"unfinished-{entry.name}"
             shutil.rmtree(unfinished, ignore_errors=True)

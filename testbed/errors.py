@@ -14,12 +14,17 @@ class HarnessError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.hint = hint
 
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}\n  way out: {self.hint}" if self.hint else message
+
+
+def printable(text: str) -> str:
+    """``text`` without what a terminal obeys: messages quote consoles and programs of untrusted guests."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 class UsageError(HarnessError):

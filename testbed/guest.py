@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 import libvirt
 
-from testbed.errors import GuestError, HarnessError, HostError
+from testbed.errors import GuestError
 from testbed.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
@@ -20,7 +20,10 @@ from testbed.shell import Shell, free_port, open_shell
 TEMPLATES = Path(__file__).parent
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 DOMAIN_NAME = "paging"
-PORT_NAMES = ("org.paging.measure", "org.paging.prefetch", "org.paging.alpha")
+# virtio-serial ports: the sampler's (both directions), the prefetcher's and alpha's (out of the guest).
+MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT = "org.paging.measure", "org.paging.prefetch", "org.paging.alpha"
+PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT)
+PORT_FOLDER = "/dev/virtio-ports"  # in the guest
 GUEST_SSH, GUEST_HTTP = 22, 80
 
 
@@ -48,17 +51,28 @@ class Disks:
 
 @dataclass
 class Guest:
-    """A running guest. ``ports`` maps a virtio-serial port's name to its socket on the host."""
+    """A running guest.
+
+    ``ports`` maps a virtio-serial port's name to its socket on the host, ``forwards`` a TCP port of the guest
+    to one of 127.0.0.1.
+    """
 
     domain: libvirt.virDomain
     image: Image
     disks: Disks
     console: Path
     ports: Mapping[str, Path]
-    ssh_port: int
-    http_port: int
+    forwards: Mapping[int, int]
     xml: str
     gone: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def ssh_port(self) -> int:
+        return self.forwards[GUEST_SSH]
+
+    @property
+    def http_port(self) -> int:
+        return self.forwards[GUEST_HTTP]
 
     def alive(self) -> None:
         """Raises GuestLost, with the console's last lines, if the guest is gone."""
@@ -68,7 +82,10 @@ class Guest:
             raise GuestLost(f"the guest is gone; {why}")
 
     def resume(self) -> None:
-        self.domain.resume()
+        try:
+            self.domain.resume()
+        except libvirt.libvirtError as error:
+            raise GuestLost(f"the guest could not go on: {error}") from error
 
     def shell(self, limit: float) -> Shell:
         """Log in within ``limit`` seconds. Raises GuestError with the console's last lines."""
@@ -100,10 +117,13 @@ class Guest:
 def boot(
     connection: libvirt.virConnect, sockets: Path, hardware: Hardware, image: Image, folder: Path
 ) -> Iterator[Guest]:
-    """A guest that starts from ``image``, paused; its overlays and console are made in ``folder``."""
+    """A guest that starts from ``image``, paused; its overlays and console are made in ``folder``.
+
+    Raises GuestError with libvirt's words if it does not start.
+    """
     disks = fresh_disks(folder, image.root_disk, image.swap_disk, "raw")
-    ports = {name: sockets / f"{name}.sock" for name in PORT_NAMES}
-    ssh_port, http_port = free_port(), free_port()
+    ports, forwards = own_addresses(sockets)
+    console = folder / "console.log"
     xml = render(
         name=DOMAIN_NAME,
         accelerator="qemu" if hardware.accelerator == "tcg" else hardware.accelerator,
@@ -114,44 +134,56 @@ def boot(
         cmdline=hardware.kernel_arguments,
         disks=[{"file": disks.root, "target": "vda"}, {"file": disks.swap, "target": "vdb"}],
         ports=[{"name": name, "path": path} for name, path in ports.items()],
-        console=folder / "console.log",
-        forwards=[{"host": ssh_port, "guest": GUEST_SSH}, {"host": http_port, "guest": GUEST_HTTP}],
+        console=console,
+        forwards=[{"host": host, "guest": guest} for guest, host in forwards.items()],
     )
-    try:
-        domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
-    except libvirt.libvirtError as error:
-        raise not_started(f"the guest could not be started: {error}") from error
-    guest = Guest(domain, image, disks, folder / "console.log", ports, ssh_port, http_port, domain.XMLDesc())
-    with watched(connection, guest):
-        yield guest
+    with ended_afterwards(connection):
+        try:
+            domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+            xml = domain.XMLDesc()
+        except libvirt.libvirtError as error:
+            raise GuestError(f"the guest could not be started: {error}") from error
+        with watched(connection, Guest(domain, image, disks, console, ports, forwards, xml)) as guest:
+            yield guest
 
 
 @contextmanager
 def restore(
     connection: libvirt.virConnect, sockets: Path, image: Image, memory: Path, saved: Disks, folder: Path
 ) -> Iterator[Guest]:
-    """A fork of a saved guest, paused, on fresh overlays of the ``saved`` disks made in ``folder``."""
+    """A fork of a saved guest, paused, on fresh overlays of the ``saved`` disks made in ``folder``.
+
+    Raises GuestError with libvirt's words if it does not come back.
+    """
     disks = fresh_disks(folder, saved.root, saved.swap, "qcow2")
-    ports = {name: sockets / f"{name}.sock" for name in PORT_NAMES}
-    ssh_port, http_port = free_port(), free_port()
+    ports, forwards = own_addresses(sockets)
     console = folder / "console.log"
+    with ended_afterwards(connection):
+        try:
+            stored = connection.saveImageGetXMLDesc(str(memory), libvirt.VIR_DOMAIN_XML_SECURE)
+            xml = readdress(stored, disks, ports, console, forwards)
+            connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
+            domain = connection.lookupByName(DOMAIN_NAME)
+        except libvirt.libvirtError as error:
+            raise GuestError(f"the saved guest could not be restored: {error}") from error
+        with watched(connection, Guest(domain, image, disks, console, ports, forwards, xml)) as guest:
+            yield guest
+
+
+@contextmanager
+def ended_afterwards(connection: libvirt.virConnect) -> Iterator[None]:
+    """Destroy our domain on the way out, also when Ctrl-C came while libvirt was still starting it."""
     try:
-        stored = connection.saveImageGetXMLDesc(str(memory), libvirt.VIR_DOMAIN_XML_SECURE)
-        xml = readdress(stored, disks, ports, console, {GUEST_SSH: ssh_port, GUEST_HTTP: http_port})
-        connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
-        domain = connection.lookupByName(DOMAIN_NAME)
-    except libvirt.libvirtError as error:
-        raise not_started(f"the saved guest could not be restored: {error}") from error
-    guest = Guest(domain, image, disks, console, ports, ssh_port, http_port, xml)
-    with watched(connection, guest):
-        yield guest
+        yield
+    finally:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.lookupByName(DOMAIN_NAME).destroy()
 
 
-def not_started(message: str) -> HarnessError:
-    """A port that someone took between our look and QEMU's start is the host's trouble, anything else the guest's."""
-    if "host forwarding" in message:
-        return HostError(f"a port of 127.0.0.1 was taken meanwhile: {message}", "run the same command again")
-    return GuestError(message)
+def own_addresses(sockets: Path) -> tuple[dict[str, Path], dict[int, int]]:
+    """Sockets for the virtio-serial ports, and free ports of 127.0.0.1 by the guest's port that they lead to."""
+    ports = {name: sockets / f"{name}.sock" for name in PORT_NAMES}
+    return ports, {guest: free_port() for guest in (GUEST_SSH, GUEST_HTTP)}
 
 
 def render(**values: object) -> str:
@@ -202,21 +234,23 @@ def fresh_disks(folder: Path, root: Path, swap: Path, kind: str) -> Disks:
 
 
 @contextmanager
-def watched(connection: libvirt.virConnect, guest: Guest) -> Iterator[None]:
-    """Note the guest's end as it happens; destroy it on the way out."""
+def watched(connection: libvirt.virConnect, guest: Guest) -> Iterator[Guest]:
+    """Note the guest's end as it happens."""
 
     def ended(_connection: object, _domain: object, event: int, _detail: int, _opaque: object) -> None:
         if event in (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED):
             guest.gone.set()
 
-    callback = connection.domainEventRegisterAny(guest.domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, ended, None)
     try:
-        yield
+        lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        callback = connection.domainEventRegisterAny(guest.domain, lifecycle, ended, None)
+    except libvirt.libvirtError as error:
+        raise GuestLost(f"the guest is gone as soon as it was there: {error}") from error
+    try:
+        yield guest
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             connection.domainEventDeregisterAny(callback)
-        with contextlib.suppress(libvirt.libvirtError):
-            guest.domain.destroy()
 
 
 def is_active(domain: libvirt.virDomain) -> bool:

@@ -43,10 +43,16 @@ class Port:
         self._socket.close()
 
     def _read(self) -> None:
-        try:
-            while chunk := self._socket.recv(CHUNK):
+        while chunk := self._chunk():
+            try:
                 self._receive(chunk)
+            except Exception as error:
+                self.failure = error
+                return
+
+    def _chunk(self) -> bytes:
+        try:
+            return self._socket.recv(CHUNK)
         except OSError as error:
             self.failure = GuestError(f"the guest's port is gone: {error.strerror}")
-        except Exception as error:
-            self.failure = error
+            return b""

@@ -1,4 +1,4 @@
-"""The one place that starts subprocesses.
+"""The one place that runs a program to its end.
 
 A failed command is printed ready to paste, with the last lines of what it said.
 """
@@ -7,11 +7,13 @@ import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from testbed.errors import HostError
 
 TAIL_LINES = 15
+GRACE_SECONDS = 10
 
 
 def run(
@@ -31,39 +33,42 @@ def run(
     """
     words = [os.fspath(word) for word in command]
     environment = {**os.environ, **env} if env else None
+    with ExitStack() as stack:
+        sink = stack.enter_context(log.open("ab")) if log else None
+        try:
+            started = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=sink or subprocess.PIPE,
+                stderr=subprocess.STDOUT if sink else subprocess.PIPE,
+                text=True,
+                env=environment,
+                cwd=cwd,
+            )
+        except FileNotFoundError as error:
+            raise HostError(f"{words[0]} is not installed", hint or "python run.py doctor") from error
+        try:
+            output, errors = started.communicate(input, timeout)
+        except subprocess.TimeoutExpired as error:
+            raise HostError(f"still running after {timeout:.0f} s: {shlex.join(words)}", hint) from error
+        finally:
+            end(started)
+    if started.returncode:
+        said = tail(log) if log else errors or output
+        raise failure(words, started.returncode, said, hint)
+    return output or ""
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process that still runs, with time to tidy up behind itself (mmdebstrap removes its tree)."""
+    if process.poll() is not None:
+        return
+    process.terminate()
     try:
-        if log:
-            with log.open("ab") as sink:
-                done = subprocess.run(
-                    words,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                    env=environment,
-                    cwd=cwd,
-                    timeout=timeout,
-                    check=False,
-                )
-            if done.returncode:
-                raise failure(words, done.returncode, tail(log), hint)
-            return ""
-        finished = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            input=input if input is not None else "",
-            env=environment,
-            cwd=cwd,
-            timeout=timeout,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise HostError(f"{words[0]} is not installed", hint or "python run.py doctor") from error
-    except subprocess.TimeoutExpired as error:
-        raise HostError(f"still running after {timeout:.0f} s: {shlex.join(words)}", hint) from error
-    if finished.returncode:
-        raise failure(words, finished.returncode, finished.stderr or finished.stdout, hint)
-    return finished.stdout
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def failure(words: Sequence[str], code: int, said: str, hint: str | None) -> HostError:

@@ -37,13 +37,16 @@ class Shell:
     def run(self, *command: str, timeout: float = 120, check: bool = True) -> str:
         """Run a command in the guest and return its output.
 
-        Raises GuestError if it fails (unless ``check`` is false) or takes longer than ``timeout`` seconds.
+        Raises GuestError if it fails (unless ``check`` is false) or is silent for longer than ``timeout`` seconds.
         """
         line = shlex.join(command)
         try:
+            deadline = time.monotonic() + timeout
             _, stdout, stderr = self._client.exec_command(line, timeout=timeout)
             output = stdout.read().decode(errors="replace")
             errors = stderr.read().decode(errors="replace")
+            if not stdout.channel.status_event.wait(max(deadline - time.monotonic(), 0.1)):
+                raise TimeoutError
             code = stdout.channel.recv_exit_status()
         except TimeoutError as error:
             raise GuestError(f"in the guest, still running after {timeout:.0f} s: {line}") from error

@@ -63,6 +63,8 @@ def test_quick_is_baseline_and_working_set_once(tmp_path: Path, capsys: pytest.C
         (["--config", "/absent.toml"], 2, "No such file"),
         (["--resume", "never"], 2, "there is no run 'never'"),
         (["report", "never"], 2, "there is no run 'never'"),
+        (["--resume", "latest", "--replicates", "0"], 2, "leave out the other options"),
+        (["--resume", "latest", "--accel", "kvm"], 2, "leave out the other options"),
     ],
 )
 def test_bad_input_is_one_clear_message(

@@ -48,6 +48,7 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
         ("dataset", "source", "internet", "dataset.source"),
         ("dataset", "commit", "main", "dataset.commit"),
         ("service_a", "title", "x' OR 1=1", "service_a.title"),
+        ("service_a", "title", "Nobody", "has no title 'Nobody'; it has"),
         ("alpha", "bytes", 5000, "bytes must not be larger than stride"),
         ("sampler", "interval_s", 0.001, "sampler.interval_s"),
         ("steps", "before_alpha_s", -1.0, "steps.before_alpha_s"),

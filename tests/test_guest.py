@@ -20,6 +20,7 @@ import pytest
 from experiment.config import load
 from experiment.image import build_image, resolve
 from experiment.snapshot import Snapshot, inputs
+from measure.stream import Start, read_stream
 from testbed.accelerator import choose, probe
 from testbed.cache import Cache
 from testbed.connection import connect
@@ -109,7 +110,7 @@ def test_nothing_is_left_behind(quick: Path) -> None:
 def test_the_prefetch_takes_away_most_of_the_rdbmss_major_faults(quick: Path) -> None:
     faults = {row["condition"]: float(row["majflt_rdbms_request"]) for row in table(quick, "cells.csv")}
     assert faults["baseline"] >= 100, "without pressure nothing was shown"
-    assert faults["working-set"] <= 0.5 * faults["baseline"]
+    assert faults["working-set"] <= 0.3 * faults["baseline"]
     (prefetched,) = [row for row in table(quick, "cells.csv") if row["condition"] == "working-set"]
     assert float(prefetched["prefetch_used"]) >= 0.8 * float(prefetched["prefetch_issued"]) > 0
 
@@ -130,7 +131,7 @@ def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     cache = Cache(CACHE.resolve())
     image, _ = build_image(cache, configuration, resolve(configuration, cache))
     accelerator = choose("auto", image.kernel, cache.directory)
-    folder = cache.find("snapshot-lxc", inputs(configuration, image, accelerator, "lxc"))
+    folder = cache.find("snapshot-lxc", inputs(cache, configuration, image, accelerator, "lxc"))
     assert folder is not None
     snapshot = Snapshot(folder, "lxc")
     with ExitStack() as stack:
@@ -170,32 +171,43 @@ def test_the_database_is_the_papers(fork: tuple[Guest, Shell]) -> None:
 def test_the_guest_has_no_way_out_and_its_ports_are_on_loopback(fork: tuple[Guest, Shell]) -> None:
     guest, shell = fork
     # 10.0.2.2 is the host as the guest sees it; sshd of this very guest is forwarded, so something listens there.
-    attempt = f"timeout 5 bash -c 'exec 3<>/dev/tcp/10.0.2.2/{guest.ssh_port}' && echo reached || echo closed"
-    assert shell.run("sh", "-c", attempt).strip() == "closed"
+    script = 'timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2> /dev/null && echo reached || echo closed'
+
+    def attempt(address: str, port: int) -> str:
+        return shell.run("sh", "-c", script, "sh", address, str(port)).strip()
+
+    assert attempt("127.0.0.1", 22) == "reached", "the test itself works"
+    assert attempt("10.0.2.2", guest.ssh_port) == "closed"
+    assert attempt("192.0.2.1", 80) == "closed"
     listening = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ours = {f"{guest.ssh_port:04X}", f"{guest.http_port:04X}"}
     addresses = {local.split(":")[0] for local, _, state in listening if local.split(":")[1] in ours and state == "0A"}
     assert addresses == {"0100007F"}
 
 
-def test_the_clock_and_the_channels_work_after_a_restore(fork: tuple[Guest, Shell]) -> None:
-    _, shell = fork
-    first, second = (float(shell.run("cut", "-d ", "-f1", "/proc/uptime")) for _ in range(2))
-    assert second > first
-    ports = set(shell.run("ls", "/dev/virtio-ports").split())
-    assert ports == {"org.paging.measure", "org.paging.prefetch", "org.paging.alpha"}
+def test_the_clock_and_the_channels_work_after_a_restore(quick: Path) -> None:
+    cell = quick / "latest/cells/01-working-set"
+    noted = next(r for r in cell_records(quick, "01-working-set") if r.get("step") == "recording")
+    start = next(r for r in read_stream(cell / "samples.jsonl") if isinstance(r, Start))
+    assert abs(start.wall - noted["wall"]) < 5, "the guest's clock was set after the restore"
+    assert '"event":"issue"' in (cell / "prefetch.jsonl").read_text()
+    assert '"event":"ready"' in (cell / "alpha.jsonl").read_text()
 
 
-def test_figure_1_on_plain_processes(tmp_path: Path) -> None:
-    done = run(tmp_path, "--conditions", "figure1", "--replicates", "1")
+def test_figure_1_on_plain_processes_and_the_papers_policy(tmp_path: Path) -> None:
+    done = run(tmp_path, "--conditions", "figure1,siblings", "--replicates", "1")
     assert done.returncode == 0, done.stderr
     assert {"figure1.png", "figure1.svg"} <= {p.name for p in (tmp_path / "latest/figures").iterdir()}
-    rows = [r for r in table(tmp_path, "faults.csv") if r["role"] in ("httpd", "rdbms")]
+    rows = [r for r in table(tmp_path, "faults.csv") if r["condition"] == "figure1"]
     before = {r["role"]: float(r["majflt"]) for r in rows if float(r["t"]) <= 10.0}
     last = {r["role"]: float(r["majflt"]) for r in rows}
-    assert before == {"httpd": 0.0, "rdbms": 0.0}, "no faults before the request"
-    assert last["httpd"] > 0
+    assert before["httpd"] <= 5
+    assert before["rdbms"] <= 30, "but for its background threads, the RDBMS does not fault before the request"
+    assert last["httpd"] > before["httpd"]
     assert last["rdbms"] > last["httpd"], "the RDBMS's faults rise higher"
+    (siblings,) = [row for row in table(tmp_path, "cells.csv") if row["condition"] == "siblings"]
+    swapped_mib = 50
+    assert float(siblings["prefetch_issued"]) > swapped_mib * 256, "all of the siblings' swapped-out pages"
 
 
 def test_ctrl_c_leaves_no_guest_and_the_run_goes_on(tmp_path: Path) -> None:
@@ -235,4 +247,5 @@ def test_kvm_is_refused_with_its_reason_where_it_does_not_work(tmp_path: Path) -
     else:
         assert done.returncode == 3
         assert "KVM does not work here" in done.stderr
+        assert not (tmp_path / "latest").exists(), "nothing was started"
         assert "/dev/kvm" in done.stderr

@@ -41,3 +41,14 @@ def test_a_log_gets_the_output_and_gives_its_tail(tmp_path: Path) -> None:
     assert log.read_text() == "first\nsecond\n"
     assert tail(log, 1) == "second"
     assert tail(tmp_path / "absent") == ""
+
+
+def test_a_command_that_is_ended_may_tidy_up(tmp_path: Path) -> None:
+    script = 'trap "echo tidy > done; exit" TERM; sleep 5 & wait'
+    with pytest.raises(HostError, match="still running after"):
+        run(["sh", "-c", script], timeout=0.3, cwd=tmp_path)
+    assert (tmp_path / "done").read_text() == "tidy\n"
+
+
+def test_what_a_guest_says_cannot_drive_a_terminal() -> None:
+    assert str(HostError("panic \x1b[2J\r\x07 x\ny")) == "panic \ufffd[2J\ufffd\ufffd x\ny"

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.guest import ALPHA_PORT, PORT_FOLDER
 from testbed.shell import File, Shell
 
 BINARY = Path(__file__).parent / "build" / "alpha"
 TARGET = "/usr/local/bin/alpha"
-PORT = "/dev/virtio-ports/org.paging.alpha"
+PORT = f"{PORT_FOLDER}/{ALPHA_PORT}"
 
 
 @dataclass(frozen=True)
