@@ -303,4 +303,5 @@ def _prefetch(recordings: list[_Recording]) -> pd.DataFrame:
 
 def _number(value: Any) -> float:
     """A JSON number as a float; anything else is unknown (NaN)."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    counts = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
+    return float(value) if counts else math.nan

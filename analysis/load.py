@@ -180,7 +180,7 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
     for number, line in enumerate(whole, 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return tuple(records), [f"{path.relative_to(run)}:{number}: not JSON: {error}"]
         if not isinstance(record, dict):
             return tuple(records), [f"{path.relative_to(run)}:{number}: not a JSON object"]

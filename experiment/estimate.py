@@ -33,7 +33,7 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
         usual.boot_s
         + warm.requests * usual.request_s
         + warm.activations * (usual.alpha_s + warm.quiet_s + usual.request_s + warm.settle_s)
-        + warm.idle_rounds * (usual.alpha_s + warm.quiet_s)
+        + warm.activations * warm.idle_rounds * (usual.alpha_s + warm.quiet_s)
     )
     build = usual.image_s + len(topologies(plan.cells)) * snapshot
     return Estimate(cell, cell * len(plan.cells), build, usual.cell_mb * len(plan.cells))

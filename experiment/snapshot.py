@@ -159,9 +159,8 @@ class Warming:
             for number in range(1, self.configuration.warm.activations + 1):
                 self.report(f"activation {number} of {self.configuration.warm.activations}")
                 self._press(guest, shell, topology, alpha, request_too=True)
-            for number in range(1, self.configuration.warm.idle_rounds + 1):
-                self.report(f"idle round {number} of {self.configuration.warm.idle_rounds}")
-                self._press(guest, shell, topology, alpha, request_too=False)
+                for _ in range(self.configuration.warm.idle_rounds):
+                    self._press(guest, shell, topology, alpha, request_too=False)
             self.report("save")
             shell.run("sync")
             shell.close()
