@@ -28,15 +28,17 @@ def tool(name: str, program: str, package: str) -> Need:
     return Need(name, path is not None, path or f"{program} is not installed", f"apt-get install {package}")
 
 
-def qemu_driver() -> Need:
-    places = [Path(p) for p in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")]
-    found = [p for place in places for p in place.glob("libvirt/connection-driver/libvirt_driver_qemu.so")]
-    return Need(
-        "libvirt",
-        bool(found),
-        str(found[0]) if found else "libvirt's QEMU driver is not installed",
-        "apt-get install libvirt-daemon-driver-qemu",
-    )
+def libvirt_parts() -> Need:
+    """The QEMU driver, which the embedded connection loads, and the helper that saves guests."""
+    parts = ("libvirt/connection-driver/libvirt_driver_qemu.so", "libvirt/libvirt_iohelper")
+    places = [Path(p) for p in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/libexec")]
+    missing = [
+        part
+        for part in parts
+        if not any((place / part).exists() or (place / Path(part).name).exists() for place in places)
+    ]
+    found = f"{', '.join(missing)} not installed" if missing else "QEMU driver and iohelper are there"
+    return Need("libvirt", not missing, found, "apt-get install libvirt-daemon libvirt-daemon-driver-qemu")
 
 
 def driver_user() -> Need:
@@ -103,7 +105,7 @@ def tools() -> list[Need]:
     return [
         tool("QEMU", "qemu-system-x86_64", "qemu-system-x86"),
         tool("QEMU images", "qemu-img", "qemu-utils"),
-        qemu_driver(),
+        libvirt_parts(),
         driver_user(),
         kvm(),
         tool("mmdebstrap", "mmdebstrap", "mmdebstrap"),
