@@ -53,7 +53,7 @@ def configuration(given: argparse.Namespace) -> Configuration:
 
 
 def needs(cache: Path) -> list[host.Need]:
-    return [*host.tools(), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB)]
+    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB)]
 
 
 def doctor(given: argparse.Namespace, console: Console) -> int:

@@ -86,7 +86,7 @@ def remembered(cache: Path) -> Accelerator | None:
     try:
         stored = json.loads((cache / "accelerator.json").read_text())
         return Accelerator(**stored["accelerator"]) if stored["machine"] == machine_key() else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, HostError):
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.accelerator import KVM
+from testbed.accelerator import KVM, remembered
 from testbed.errors import HostError
 
 GIB = 1024**3
@@ -49,12 +49,16 @@ def driver_user() -> Need:
     return Need("libvirt user", there, "libvirt-qemu" if there else "no user libvirt-qemu", "make setup")
 
 
-def kvm() -> Need:
+def kvm(cache: Path | None) -> Need:
+    """Whether guests run on hardware: what an earlier trial with a kernel found, else only whether the device opens."""
+    tried = remembered(cache) if cache else None
+    if tried:
+        return Need("KVM", tried.name == "kvm", tried.reason, "none: guests are emulated (TCG), slower", optional=True)
     if not KVM.exists():
-        return Need("KVM", False, f"{KVM} is not there: guests are emulated (TCG), slower", "", optional=True)
+        return Need("KVM", False, f"{KVM} is not there", "none: guests are emulated (TCG), slower", optional=True)
     if not os.access(KVM, os.R_OK | os.W_OK):
         return Need("KVM", False, f"{KVM} may not be opened", "add yourself to the group kvm", optional=True)
-    return Need("KVM", True, f"{KVM} opens; a run tries whether a kernel boots on it", "", optional=True)
+    return Need("KVM", True, f"{KVM} opens; the first run tries whether a kernel boots on it", "", optional=True)
 
 
 def subordinate_ids() -> Need:
@@ -101,13 +105,13 @@ def memory(needed_gib: float) -> Need:
     return Need("memory", available >= needed_gib, found, "end other programs")
 
 
-def tools() -> list[Need]:
+def tools(cache: Path | None = None) -> list[Need]:
     return [
         tool("QEMU", "qemu-system-x86_64", "qemu-system-x86"),
         tool("QEMU images", "qemu-img", "qemu-utils"),
         libvirt_parts(),
         driver_user(),
-        kvm(),
+        kvm(cache),
         tool("mmdebstrap", "mmdebstrap", "mmdebstrap"),
         tool("uidmap", "newuidmap", "uidmap"),
         subordinate_ids(),
