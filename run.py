@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
                      help="every number of the experiment (experiments.toml)")  # fmt: skip
     top.add_argument("--results", type=Path, default=PROJECT / "results", metavar="DIR", help="results go below DIR")
     top.add_argument("--cache", type=Path, default=PROJECT / ".cache", metavar="DIR",
-                     help="images and warm snapshots (about 4 GB)")  # fmt: skip
+                     help="images and warm snapshots (about 5 GB)")  # fmt: skip
     top.add_argument("-v", "--verbose", action="store_true", help="show each step")
     top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")
     top.add_argument("--quick", action="store_true", help="baseline and working-set, once each")
