@@ -123,7 +123,7 @@ def test_report_writes_the_same_bytes_again(quick: Path) -> None:
     assert {p.name: p.read_bytes() for p in tables.iterdir()} == before
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guest, Shell]]:
     """A running fork of the lxc snapshot that the quick run left in the cache."""
     assert quick.exists()
@@ -144,45 +144,59 @@ def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         yield guest, shell
 
 
-def test_the_papers_guest_and_its_containers(fork: tuple[Guest, Shell]) -> None:
-    _, shell = fork
-    memory = dict(line.split(":") for line in shell.run("cat", "/proc/meminfo").splitlines())
-    assert 900 * 1024 < int(memory["MemTotal"].split()[0]) <= 1024 * 1024
-    assert int(memory["SwapTotal"].split()[0]) // 1024 == 1023
-    assert shell.run("nproc").strip() == "2"
-    ceiling = shell.run("cat", "/sys/fs/cgroup/lxc.payload.service_a/memory.max")
-    assert int(ceiling) == 819 * MIB
-    inside = shell.run("lxc-info", "--name=service_a", "--state", "--no-humanize").strip()
-    assert inside == "RUNNING"
-    named = shell.run(
-        "sh", "-c", "cat $(find /sys/fs/cgroup/lxc.payload.service_a -name cgroup.procs) | xargs -I@ cat /proc/@/comm"
-    )
-    assert {"apache2", "mariadbd"} <= set(named.split())
+class TestAFork:
+    """Looked at from inside; the guest ends with the class."""
 
+    def test_the_papers_guest_and_its_containers(self, fork: tuple[Guest, Shell]) -> None:
+        _, shell = fork
+        memory = dict(line.split(":") for line in shell.run("cat", "/proc/meminfo").splitlines())
+        assert 900 * 1024 < int(memory["MemTotal"].split()[0]) <= 1024 * 1024
+        assert int(memory["SwapTotal"].split()[0]) // 1024 == 1023
+        assert shell.run("nproc").strip() == "2"
+        ceiling = shell.run("cat", "/sys/fs/cgroup/lxc.payload.service_a/memory.max")
+        assert int(ceiling) == 819 * MIB
+        inside = shell.run("lxc-info", "--name=service_a", "--state", "--no-humanize").strip()
+        assert inside == "RUNNING"
+        named = shell.run(
+            "sh",
+            "-c",
+            "cat $(find /sys/fs/cgroup/lxc.payload.service_a -name cgroup.procs) | xargs -I@ cat /proc/@/comm",
+        )
+        assert {"apache2", "mariadbd"} <= set(named.split())
 
-def test_the_database_is_the_papers(fork: tuple[Guest, Shell]) -> None:
-    _, shell = fork
-    client = ["lxc-attach", "--name=service_a", "--", "mariadb", "--batch", "--skip-column-names", "employees", "-e"]
-    assert shell.run(*client, "SELECT @@innodb_buffer_pool_size").strip() == str(655 * MIB)
-    for name in ("employees", "titles"):
-        assert int(shell.run(*client, f"SELECT COUNT(*) FROM {name}")) == EXPECTED_ROWS[name]
+    def test_the_database_is_the_papers(self, fork: tuple[Guest, Shell]) -> None:
+        _, shell = fork
+        client = [
+            "lxc-attach",
+            "--name=service_a",
+            "--",
+            "mariadb",
+            "--batch",
+            "--skip-column-names",
+            "employees",
+            "-e",
+        ]
+        assert shell.run(*client, "SELECT @@innodb_buffer_pool_size").strip() == str(655 * MIB)
+        for name in ("employees", "titles"):
+            assert int(shell.run(*client, f"SELECT COUNT(*) FROM {name}")) == EXPECTED_ROWS[name]
 
+    def test_the_guest_has_no_way_out_and_its_ports_are_on_loopback(self, fork: tuple[Guest, Shell]) -> None:
+        guest, shell = fork
+        # 10.0.2.2 is the host as the guest sees it; sshd of this very guest is forwarded, so something listens there.
+        script = 'timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2> /dev/null && echo reached || echo closed'
 
-def test_the_guest_has_no_way_out_and_its_ports_are_on_loopback(fork: tuple[Guest, Shell]) -> None:
-    guest, shell = fork
-    # 10.0.2.2 is the host as the guest sees it; sshd of this very guest is forwarded, so something listens there.
-    script = 'timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2> /dev/null && echo reached || echo closed'
+        def attempt(address: str, port: int) -> str:
+            return shell.run("sh", "-c", script, "sh", address, str(port)).strip()
 
-    def attempt(address: str, port: int) -> str:
-        return shell.run("sh", "-c", script, "sh", address, str(port)).strip()
-
-    assert attempt("127.0.0.1", 22) == "reached", "the test itself works"
-    assert attempt("10.0.2.2", guest.ssh_port) == "closed"
-    assert attempt("192.0.2.1", 80) == "closed"
-    listening = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ours = {f"{guest.ssh_port:04X}", f"{guest.http_port:04X}"}
-    addresses = {local.split(":")[0] for local, _, state in listening if local.split(":")[1] in ours and state == "0A"}
-    assert addresses == {"0100007F"}
+        assert attempt("127.0.0.1", 22) == "reached", "the test itself works"
+        assert attempt("10.0.2.2", guest.ssh_port) == "closed"
+        assert attempt("192.0.2.1", 80) == "closed"
+        listening = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {f"{guest.ssh_port:04X}", f"{guest.http_port:04X}"}
+        addresses = {
+            local.split(":")[0] for local, _, state in listening if local.split(":")[1] in ours and state == "0A"
+        }
+        assert addresses == {"0100007F"}
 
 
 def test_the_clock_and_the_channels_work_after_a_restore(quick: Path) -> None:
