@@ -99,7 +99,7 @@ def rdbms_majors(records: Sequence[Record], roles: Mapping[str, str]) -> int:
 def rdbms_fewer(costs: Sequence[Cost]) -> str:
     by_condition = {c.condition: c.rdbms_majors for c in costs}
     baseline, ours = by_condition.get("baseline"), by_condition.get("working-set")
-    return f"{ours} for {baseline}: {1 - ours / baseline:.0%} fewer" if baseline and ours is not None else "not run"
+    return f"{ours} for {baseline}: {1 - ours / baseline:.1%} fewer" if baseline and ours is not None else "not run"
 
 
 def table(costs: Sequence[Cost], booted: Mapping[str, Mapping[str, Any]], accelerator: str) -> Table:
