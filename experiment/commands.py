@@ -26,7 +26,7 @@ CACHE_GIB, MEMORY_GIB = 8, 3
 
 def dispatch(given: argparse.Namespace) -> int:
     """Do what the command line says; the exit code."""
-    console = Console(markup=False, soft_wrap=True)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     if given.command == "doctor":
         return doctor(given, console)
     if given.command == "report":
@@ -119,7 +119,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         except KeyboardInterrupt:
             progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
             raise
-    console.print(f"figures and tables are in {store.folder}", soft_wrap=True)
+    console.print(f"figures and tables are in {store.folder}")
     if failed:
         console.print(
             f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
@@ -130,7 +130,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
 def show_plan(plan: Plan, expected: Estimate, console: Console) -> None:
     for number, cell in enumerate(plan.cells, start=1):
         line = f"{number:4}  {cell.name}  topology {cell.topology}, policy {cell.policy}"
-        console.print(line, soft_wrap=True)
+        console.print(line)
     console.print(
         f"{len(plan.cells)} cells of about {clock(expected.cell_seconds)}: {clock(expected.seconds)} and "
         f"{expected.disk_mb:.0f} MB of results, with image and snapshots in the cache; "

@@ -98,7 +98,7 @@ def run(
     scratch.mkdir(exist_ok=True)
     attempts = configuration.retry.cell_attempts
     for replicate in sorted({cell.replicate for cell in plan.cells}):
-        block = [cell for cell in plan.cells if cell.replicate == replicate and not store.is_done(cell)]
+        block = [cell for cell in remaining(store, plan) if cell.replicate == replicate]
         for cell in block:
             for attempt in range(1, attempts + 1):
                 store.set_aside(cell)
@@ -110,7 +110,7 @@ def run(
                     break
         if block:
             draw(store.folder, configuration)
-    return sum(not store.is_done(cell) for cell in plan.cells)
+    return len(remaining(store, plan))
 
 
 def accept(store: Store, manifest: dict[str, Any]) -> None:
