@@ -34,6 +34,7 @@ EXAMPLES = """\
 examples:
   python run.py                               the paper's figure and the prefetch: 12 cells
   python run.py --quick                       baseline and working-set, once each
+  python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
   python run.py report latest                 tables and figures again, from the raw records
@@ -58,8 +59,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("-v", "--verbose", action="store_true", help="show each step")
     top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")
     top.add_argument("--quick", action="store_true", help="baseline and working-set, once each")
-    top.add_argument("--conditions", metavar="A,B", help="conditions of the configuration, separated by commas")
-    top.add_argument("--replicates", type=int, metavar="N", help="blocks of one cell a condition")
+    top.add_argument("--suite", metavar="NAME",
+                     help="conditions and replicates that answer a question together (default: default)")  # fmt: skip
+    top.add_argument("--conditions", metavar="A,B", help="instead of the suite's, separated by commas")
+    top.add_argument(
+        "--replicates", type=int, metavar="N", help="instead of the suite's: blocks of one cell a condition"
+    )
     top.add_argument("--seed", type=int, metavar="N", help="of the order of conditions within each block")
     top.add_argument("--resume", metavar="RUN", help="go on with a run that is not done")
     top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")

@@ -272,13 +272,14 @@ def _prefetch_outcome(recording: _Recording) -> dict[str, float]:
     issues = [event for event in events if event.get("event") == "issue"]
     outcomes = [event for event in events if event.get("event") == "outcome"]
     issued = _total(outcomes, "issued") if outcomes else _total(issues, "pages")
-    used = _total(outcomes, "used")
+    used, late = _total(outcomes, "used"), _total(outcomes, "late")
+    came = used if math.isnan(late) else used + late  # older prefetchers told late ones as used
     first = issues[0] if issues else {}
     return {
         "prefetch_triggers": float(sum(event.get("event") == "trigger" for event in events)),
         "prefetch_issued": issued,
         "prefetch_used": used,
-        "prefetch_precision": round(used / issued, 6) if issued > 0 else math.nan,
+        "prefetch_precision": round(came / issued, 6) if issued > 0 else math.nan,
         "prefetch_first_issue_s": _number(first.get("first_issue_us")) / 1e6,
         "prefetch_done_s": _number(first.get("done_us")) / 1e6,
     }

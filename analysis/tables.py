@@ -24,7 +24,7 @@ def write_tables(frames: Frames, folder: Path) -> list[Path]:
         "prefetch": frames.prefetch,
         "summary": summarise(frames.cells),
     }
-    return [_write(table, folder / f"{name}.csv") for name, table in tables.items()]
+    return [write_csv(table, folder / f"{name}.csv") for name, table in tables.items()]
 
 
 def summarise(cells: pd.DataFrame) -> pd.DataFrame:
@@ -65,8 +65,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _write(table: pd.DataFrame, path: Path) -> Path:
-    aside = path.with_name(f".{path.name}.tmp")
+def write_csv(table: pd.DataFrame, path: Path) -> Path:
     # 15 digits: counts in full, no binary noise at the end of seconds.
-    table.to_csv(aside, index=False, float_format="%.15g", lineterminator="\n")
+    return write_text(table.to_csv(index=False, float_format="%.15g", lineterminator="\n"), path)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Aside, then renamed."""
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(text)
     return aside.replace(path)

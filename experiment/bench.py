@@ -73,7 +73,10 @@ def cost(task: Task, seconds: float) -> Cost:
     at = {line["step"]: line["host"] for line in lines if line["type"] == "step"}
     steps = task.configuration.steps
     spent = sum(getattr(steps, name) for name in PAPER_WAITS)
-    spent += at["alpha-ready"] - at["alpha-start"] + at["response"] - at["request"]
+    spent += at["response"] - at["request"]
+    # What comes before the recording: alpha, or, without pressure, the request that brings service A in.
+    begin, end = ("alpha-start", "alpha-ready") if task.condition.pressure else ("warm-up-request", "warm-up-response")
+    spent += at[end] - at[begin]
     records = read_stream(task.folder / "samples.jsonl")
     stop = next(r for r in records if isinstance(r, Stop))
     recorded = at["stop"] - at["recording"]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import prefetch.install
-from experiment.config import Configuration
+from experiment.config import Condition, Configuration
 from experiment.plan import Cell
 from experiment.snapshot import Snapshot, make_topology
 from experiment.store import Journal
@@ -43,6 +43,10 @@ class Task:
     folder: Path  # results/<run>/cells/<cell>
     scratch: Path  # for the overlays, which are thrown away
 
+    @property
+    def condition(self) -> Condition:
+        return self.configuration.condition[self.cell.condition]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -60,7 +64,15 @@ def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = 
     begin = time.monotonic()
     task.folder.mkdir(parents=True)
     journal = Journal(task.folder / "cell.jsonl")
-    journal.write("cell", name=task.cell.name, **asdict(task.cell), accelerator=task.accelerator)
+    condition = task.condition
+    journal.write(
+        "cell",
+        name=task.cell.name,
+        **asdict(task.cell),
+        pressure=condition.pressure,
+        disk_iops=condition.disk_iops,
+        accelerator=task.accelerator,
+    )
     complete, reason = False, "interrupted"
     try:
         reason = run_steps(task, journal, on_step, on_tick)
@@ -76,7 +88,7 @@ def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = 
 
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen) -> str:
     """The cell's work; the answer is why it does not count, or ""."""
-    configuration = task.configuration
+    configuration, condition = task.configuration, task.condition
 
     def note(step: str, **values: object) -> None:
         journal.step(step, **values)
@@ -87,7 +99,10 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
         overlays = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=task.scratch, prefix=task.cell.name)))
         snapshot = task.snapshot
-        guest = stack.enter_context(restore(connection, sockets, task.image, snapshot.memory, snapshot.disks, overlays))
+        saved = (snapshot.memory, snapshot.disks)
+        guest = stack.enter_context(
+            restore(connection, sockets, task.image, *saved, overlays, disk_iops=condition.disk_iops)
+        )
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
         streams = open_streams(guest, task.folder, on_tick)
@@ -97,7 +112,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         streams.samples.wait(
             lambda record: isinstance(record, Hello), ANSWER_SECONDS, "the sampler's answer", guest.alive
         )
-        note("restored")
+        note("restored", disk_iops=guest.disk_iops())
         shell = guest.shell(configuration.limits.login_s)
         stack.callback(shell.close)
         prepare(shell, task)
@@ -110,13 +125,15 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             configuration.sampler.interval_s,
             configuration.limits.alpha_s,
             configuration.limits.request_s,
+            condition.pressure,
             note,
         )
         response = timeline.perform(shell)
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
         streams.raise_failure()
         records = list(streams.samples.records)
-    checks = check_cell(records, response, task.expected, configuration.checks.swapped_out_mib)
+    least_mib = configuration.checks.swapped_out_mib if condition.pressure else None
+    checks = check_cell(records, response, task.expected, least_mib)
     for check in checks:
         journal.write("check", **asdict(check))
     return "; ".join(f"{check.check}: {check.detail}" for check in checks if not check.ok)
@@ -143,7 +160,7 @@ done
 
 def prepare(shell: Shell, task: Task) -> None:
     """Set the guest's clock, the condition's settings and the prefetcher's policy."""
-    settings = task.configuration.condition[task.cell.condition].guest
+    settings = task.condition.guest
     shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *(word for pair in settings.items() for word in pair))
     if task.cell.policy != "none":
         prefetch.install.set_policy(shell, task.cell.policy)

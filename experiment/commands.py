@@ -40,6 +40,8 @@ def dispatch(given: argparse.Namespace) -> int:
 def configuration(given: argparse.Namespace) -> Configuration:
     """experiments.toml with the command line's changes. Raises UsageError."""
     run_changes: dict[str, object] = dict(QUICK) if given.quick else {}
+    if given.suite is not None:
+        run_changes["suite"] = given.suite
     if given.conditions is not None:
         run_changes["conditions"] = [name.strip() for name in given.conditions.split(",") if name.strip()]
     if given.replicates is not None:
@@ -78,7 +80,8 @@ def dataset_need(settings: Configuration) -> host.Need:
 
 def report(given: argparse.Namespace, console: Console) -> int:
     store = Store.open(given.results, given.run)
-    for path in redraw(store.folder, store.configuration().roles):
+    settings = store.configuration()
+    for path in redraw(store.folder, settings.roles, settings.bars):
         console.print(str(path))
     return 0
 
@@ -87,7 +90,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     """The experiment itself, new or resumed. Nothing appears in results/ before the first cell can start."""
     store: Store | None = None
     if given.resume:
-        own = (given.conditions, given.replicates, given.seed, given.accel)
+        own = (given.suite, given.conditions, given.replicates, given.seed, given.accel)
         if given.quick or any(word is not None for word in own):
             raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
         store = Store.open(given.results, given.resume)
@@ -101,7 +104,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         return 0
     expected = estimate(settings, plan)
     if given.dry_run:
-        show_plan(plan, expected, console)
+        show_plan(settings, plan, expected, console)
         return 0
     host.require(needs(given.cache))
     host.require([host.writable(given.results)])
@@ -127,12 +130,30 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     return 1 if failed else 0
 
 
-def show_plan(plan: Plan, expected: Estimate, console: Console) -> None:
+def show_plan(settings: Configuration, plan: Plan, expected: Estimate, console: Console) -> None:
+    show_suite(settings, console)
     for number, cell in enumerate(plan.cells, start=1):
         line = f"{number:4}  {cell.name}  topology {cell.topology}, policy {cell.policy}"
+        condition = settings.condition[cell.condition]
+        line += "" if condition.pressure else ", no pressure"
+        line += f", {condition.disk_iops} operations/s a disk" if condition.disk_iops else ""
         console.print(line)
     console.print(
         f"{len(plan.cells)} cells of about {clock(expected.cell_seconds)}: {clock(expected.seconds)} and "
         f"{expected.disk_mb:.0f} MB of results, with image and snapshots in the cache; "
         f"{clock(expected.build_seconds)} and {CACHE_GIB} GB more without",
     )
+
+
+def show_suite(settings: Configuration, console: Console) -> None:
+    """What the cells are to answer, and which suites there are besides."""
+    name, given = settings.run.suite, settings.run
+    if name not in settings.suite:
+        return
+    suite = settings.suite[name]
+    if given.conditions:
+        console.print(f"own conditions instead of those of suite {name}")
+    else:
+        changed = f", {given.replicates} instead of {suite.replicates} replicates" if given.replicates else ""
+        console.print(f"suite {name}{changed}: {suite.answers}")
+    console.print(f"suites, for --suite: {', '.join(settings.suite)}")

@@ -1,31 +1,35 @@
 """experiments.toml as checked, frozen models. Every mistake is reported at once, with its place."""
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from experiment.bars import Bars
+from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed
 from testbed.errors import UsageError
 from workloads.service_a.dataset import EXPECTED_TITLES
 
-Seconds = Annotated[float, Field(ge=0, le=86400)]
-Limit = Annotated[float, Field(gt=0, le=86400)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Policy = Literal["none", "off", "siblings", "working-set"]
-
-
-class Section(BaseModel):
-    """A table of experiments.toml: no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+Policy = Literal["none", "off", "siblings", "working-set", "same-process", "other-container", "container"]
 
 
 class Run(Section):
-    conditions: Annotated[tuple[str, ...], Field(min_length=1)]
-    replicates: Annotated[int, Field(ge=1, le=10_000)]
-    seed: Annotated[int, Field(ge=0)]
+    """``conditions`` and ``replicates``, where given, take the place of the suite's."""
+
+    suite: Name = "default"
+    conditions: Conditions | None = None
+    replicates: Replicates | None = None
+    seed: Seed
+
+
+class Suite(Section):
+    """Conditions that answer a question together."""
+
+    answers: Line
+    conditions: Conditions
+    replicates: Replicates
 
 
 class Testbed(Section):
@@ -135,11 +139,13 @@ class Condition(Section):
     answers: str
     topology: Literal["plain", "lxc"]
     policy: Policy
-    guest: dict[Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$")], str] = {}
+    pressure: bool = True
+    disk_iops: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    guest: dict[Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$")], str] = Field(default_factory=dict)
 
 
 class Configuration(Section):
-    """The whole of experiments.toml."""
+    """The whole of experiments.toml. Runs from before there were suites and bars have neither."""
 
     run: Run
     testbed: Testbed
@@ -156,17 +162,44 @@ class Configuration(Section):
     retry: Retry
     checks: Checks
     roles: dict[str, str]
+    suite: dict[Name, Suite] = Field(default_factory=dict)
+    bars: Bars | None = None
     condition: dict[Name, Condition]
 
     @model_validator(mode="after")
+    def _suite_exists(self) -> "Configuration":
+        whole = self.run.conditions is not None and self.run.replicates is not None
+        if self.run.suite not in self.suite and (self.suite or not whole):
+            raise ValueError(f"run.suite: there is no suite {self.run.suite!r}; there are {', '.join(self.suite)}")
+        return self
+
+    @model_validator(mode="after")
     def _conditions_exist(self) -> "Configuration":
-        for name in self.run.conditions:
+        lists = {f"suite.{name}.conditions": suite.conditions for name, suite in self.suite.items()}
+        lists["run.conditions"] = self.run.conditions or ()
+        for place, names in lists.items():
+            self._known(place, names)
+            if len(set(names)) != len(names):
+                raise ValueError(f"{place}: a condition is named twice")
+        if self.bars:
+            self._known("bars", self.bars.conditions())
+        return self
+
+    def _known(self, place: str, names: Iterable[str]) -> None:
+        for name in names:
             if name not in self.condition:
                 known = ", ".join(sorted(self.condition))
-                raise ValueError(f"run.conditions: there is no condition {name!r}; there are {known}")
-        if len(set(self.run.conditions)) != len(self.run.conditions):
-            raise ValueError("run.conditions: a condition is named twice")
-        return self
+                raise ValueError(f"{place}: there is no condition {name!r}; there are {known}")
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions of each block."""
+        return self.run.conditions or self.suite[self.run.suite].conditions
+
+    @property
+    def replicates(self) -> int:
+        """The number of blocks."""
+        return self.run.replicates or self.suite[self.run.suite].replicates
 
 
 def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:

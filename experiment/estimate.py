@@ -8,7 +8,7 @@ from experiment.plan import Plan, topologies
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds and megabytes (10^6 bytes)."""
+    """Seconds and megabytes (10^6 bytes); ``cell_seconds`` are a cell's on average."""
 
     cell_seconds: float
     seconds: float
@@ -19,14 +19,13 @@ class Estimate:
 def estimate(configuration: Configuration, plan: Plan) -> Estimate:
     """For a cache that has image and snapshots; ``build_seconds`` come on top where it has not."""
     steps, usual = configuration.steps, configuration.estimate
-    cell = (
-        usual.overhead_s
-        + steps.before_alpha_s
-        + usual.alpha_s
-        + steps.before_recording_s
-        + steps.before_request_s
-        + usual.request_s
-        + steps.after_response_s
+    waits = steps.before_alpha_s + steps.before_recording_s + steps.before_request_s + steps.after_response_s
+    pressed = sum(configuration.condition[cell.condition].pressure for cell in plan.cells)
+    # Without pressure a request takes alpha's place. Slow disks cost a cell less than its times vary.
+    seconds = (
+        len(plan.cells) * (usual.overhead_s + waits + usual.request_s)
+        + pressed * usual.alpha_s
+        + (len(plan.cells) - pressed) * usual.request_s
     )
     warm = configuration.warm
     snapshot = (
@@ -36,4 +35,4 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
         + warm.activations * warm.idle_rounds * (usual.alpha_s + warm.quiet_s)
     )
     build = usual.image_s + len(topologies(plan.cells)) * snapshot
-    return Estimate(cell, cell * len(plan.cells), build, usual.cell_mb * len(plan.cells))
+    return Estimate(seconds / len(plan.cells), seconds, build, usual.cell_mb * len(plan.cells))

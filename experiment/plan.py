@@ -42,8 +42,8 @@ def make_plan(configuration: Configuration) -> Plan:
     """The plan that a configuration stands for; the same seed gives the same plan."""
     order = random.Random(configuration.run.seed)  # noqa: S311 - a reproducible order, not a secret
     cells: list[Cell] = []
-    for replicate in range(1, configuration.run.replicates + 1):
-        names = list(configuration.run.conditions)
+    for replicate in range(1, configuration.replicates + 1):
+        names = list(configuration.conditions)
         order.shuffle(names)
         cells += [make_cell(replicate, name, configuration.condition[name]) for name in names]
     return Plan(configuration.run.seed, tuple(cells))

@@ -93,7 +93,8 @@ def run(
     """
     plan = store.plan()
     names = {topology: snapshot.folder.name for topology, snapshot in prepared.snapshots.items()}
-    accept(store, make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names))
+    manifest = make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names)
+    accept(store, {**manifest, "suite": suite_used(configuration)})
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
     attempts = configuration.retry.cell_attempts
@@ -111,6 +112,15 @@ def run(
         if block:
             draw(store.folder, configuration)
     return len(remaining(store, plan))
+
+
+def suite_used(configuration: Configuration) -> dict[str, Any]:
+    """For the manifest: the suite's name, and what was run of it."""
+    return {
+        "name": configuration.run.suite,
+        "conditions": list(configuration.conditions),
+        "replicates": configuration.replicates,
+    }
 
 
 def accept(store: Store, manifest: dict[str, Any]) -> None:
@@ -135,7 +145,7 @@ def accept(store: Store, manifest: dict[str, Any]) -> None:
 def draw(folder: Path, configuration: Configuration) -> None:
     """Tables and figures from the raw records; trouble here never costs a cell."""
     try:
-        redraw(folder, configuration.roles)
+        redraw(folder, configuration.roles, configuration.bars)
     except (HarnessError, OSError) as error:
         log.warning("tables and figures are not up to date: %s", error)
 

@@ -39,7 +39,7 @@ class Store:
                 "give another folder: --results DIR",
             ) from error
         store = cls(folder)
-        values = configuration.model_dump(mode="json")
+        values = configuration.model_dump(mode="json", exclude_none=True)
         (folder / "configuration.toml").write_text(tomli_w.dumps(values))
         write_json(folder / "plan.json", {"run": name, **plan.to_json()})
         store.point_latest()

@@ -1,6 +1,8 @@
 #include "control.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include "clock.h"
 #include "jsonline.h"
 #include "report.h"
+#include "setfile.h"
 
 static bool answered(const struct sockaddr_un *address)
 {
@@ -55,77 +58,229 @@ int control_listen(const char *path)
 	return fd;
 }
 
-static void put_group(struct jsonline *j, const struct group *g)
+static void put_outcome(struct jsonline *j, const struct outcome *o)
 {
+	uint64_t useful = o->used + o->late;
+
 	json_open(j, NULL, '{');
-	json_string(j, "name", g->members.spec->name);
-	json_u64(j, "cgroups", g->members.ndirs);
-	json_u64(j, "processes", members_count(&g->members));
-	json_string(j, "state", g->active ? "active" : "quiet");
-	json_u64(j, "activations", g->number);
-	json_u64(j, "set_pages", pageset_count(&g->learned));
-	json_u64(j, "plan_pages", pageset_count(&g->plan));
-	json_bool(j, "fresh", g->fresh);
-	json_u64(j, "snapshot_us", g->snapshot_took_ns / NS_PER_US);
-	json_u64(j, "lost", g->trigger.lost);
-	json_u64(j, "processes_ignored", g->members.overflow);
+	json_u64(j, "activation", o->number);
+	json_string(j, "policy", policy_name(o->policy));
+	json_u64(j, "issued", o->issued);
+	json_u64(j, "used", o->used);
+	json_u64(j, "late", o->late);
+	json_u64(j, "wasted", o->wasted);
+	json_u64(j, "demanded", o->demanded);
+	json_u64(j, "covered", o->covered);
+	json_u64(j, "majors", o->majors);
+	json_u64(j, "precision_percent", o->issued ? useful * 100 / o->issued : 0);
+	json_u64(j, "coverage_percent", o->demanded ? o->covered * 100 / o->demanded : 0);
+	json_u64(j, "first_issue_us", o->first_issue_ns / NS_PER_US);
+	json_u64(j, "duration_us", o->duration_ns / NS_PER_US);
 	json_close(j, '}');
 }
 
-static size_t status_json(const struct daemon *d, char *reply, size_t cap)
+static void put_group(struct jsonline *j, const struct group *g)
+{
+	json_open(j, NULL, '{');
+	json_string(j, "name", g->name);
+	json_string(j, "cgroup", g->members.dir);
+	json_bool(j, "active", g->active);
+	json_bool(j, "fresh", g->fresh);
+	json_u64(j, "processes", members_count(&g->members));
+	json_u64(j, "processes_ignored", g->members.overflow);
+	json_u64(j, "activations", g->number);
+	json_u64(j, "set_pages", g->learned.npages);
+	json_u64(j, "set_files", g->learned.nfiles);
+	json_bool(j, "set_truncated", g->learned.truncated);
+	json_u64(j, "planned_pages", g->plan.pages);
+	json_u64(j, "quota_pages", g->quota);
+	json_u64(j, "snapshot_us", g->snapshot_took_ns / NS_PER_US);
+	json_open(j, "leaders", '[');
+	for (size_t i = 0; i < g->learned.nroles; i++)
+		if (g->learned.roles[i].trust)
+			json_string(j, NULL, g->learned.roles[i].exe);
+	json_close(j, ']');
+	json_open(j, "last", '[');
+	for (uint64_t n = 0; n < HISTORY && n < g->number; n++)
+		if (g->history[(g->number - n) % HISTORY].number)
+			put_outcome(j, &g->history[(g->number - n) % HISTORY]);
+	json_close(j, ']');
+	json_close(j, '}');
+}
+
+static size_t status_json(struct daemon *d, const char *only, char *reply, size_t cap)
 {
 	struct jsonline j;
 
 	json_begin(&j, reply, cap);
 	json_string(&j, "policy", policy_name(d->policy));
 	json_i64(&j, "pid", getpid());
+	json_bool(&j, "entry_swap", d->features.entry_swap);
+	json_bool(&j, "entry_file", d->features.entry_file);
 	json_u64(&j, "events_dropped", d->events.dropped);
-	json_u64(&j, "events_waiting_bytes", d->events.len);
+	json_u64(&j, "faults_lost", trigger_lost(d->trigger) + d->faults.dropped);
+	json_u64(&j, "pool_bytes", d->pool.bytes);
+	json_u64(&j, "pool_used_bytes", d->pool.used);
+	json_u64(&j, "groups_ignored", d->groups_ignored);
 	json_open(&j, "groups", '[');
-	for (size_t i = 0; i < d->options.ngroups; i++)
-		put_group(&j, &d->groups[i]);
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && (!only[0] || strcmp(only, d->groups[i].name) == 0))
+			put_group(&j, &d->groups[i]);
 	json_close(&j, ']');
 	return json_end(&j);
 }
 
-static size_t status_text(const struct daemon *d, char *reply, size_t cap)
+static size_t outcome_text(const struct outcome *o, char *reply, size_t cap)
 {
-	size_t len = (size_t)snprintf(reply, cap, "policy %s, pid %d, %llu events dropped\n", policy_name(d->policy),
-				      getpid(), (unsigned long long)d->events.dropped);
+	uint64_t issued = o->issued ? o->issued : 1;
+	uint64_t demanded = o->demanded ? o->demanded : 1;
+	int n = snprintf(reply, cap,
+			 "  activation %" PRIu64 ", %s: %" PRIu64 " major faults; issued %" PRIu64 " pages, precision %" PRIu64
+			 " %%, coverage %" PRIu64 " %%, late %" PRIu64 ", wasted %" PRIu64 "; first issue after %" PRIu64 " us\n",
+			 o->number, policy_name(o->policy), o->majors, o->issued, (o->used + o->late) * 100 / issued,
+			 o->covered * 100 / demanded, o->late, o->wasted, o->first_issue_ns / NS_PER_US);
 
-	for (size_t i = 0; i < d->options.ngroups && len < cap; i++) {
-		const struct group *g = &d->groups[i];
-
-		len += (size_t)snprintf(reply + len, cap - len,
-					"%s: %s, %zu processes, %llu activations, %llu pages learnt, %llu of them absent%s\n",
-					g->members.spec->name, g->active ? "active" : "quiet", members_count(&g->members),
-					(unsigned long long)g->number, (unsigned long long)pageset_count(&g->learned),
-					(unsigned long long)pageset_count(&g->plan), g->fresh ? "" : " (stale)");
-	}
-	return len < cap ? len : cap - 1;
+	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
-static size_t answer(struct daemon *d, const char *request, char *reply, size_t cap)
+static size_t group_text(const struct group *g, char *reply, size_t cap)
 {
-	enum policy policy;
-	size_t ok = (size_t)snprintf(reply, cap, "ok ");
+	int n = snprintf(reply, cap,
+			 "%s: %s, %zu processes, %" PRIu64 " activations; set of %zu pages (%zu files)%s, quota %" PRIu64 " pages%s\n",
+			 g->name, g->active ? "active" : "quiet", members_count(&g->members), g->number, g->learned.npages,
+			 g->learned.nfiles, g->learned.truncated ? ", truncated" : "", g->quota,
+			 g->fresh || g->active ? "" : " (snapshot outdated)");
+	size_t len = n > 0 && (size_t)n < cap ? (size_t)n : 0;
 
-	if (strcmp(request, "status") == 0)
-		return ok + status_text(d, reply + ok, cap - ok);
-	if (strcmp(request, "status json") == 0)
-		return ok + status_json(d, reply + ok, cap - ok);
-	if (strncmp(request, "policy ", 7) == 0 && policy_parse(request + 7, &policy)) {
-		daemon_set_policy(d, policy);
-		return ok + (size_t)snprintf(reply + ok, cap - ok, "policy %s\n", policy_name(policy));
+	for (uint64_t k = 0; k < HISTORY && k < g->number; k++) {
+		const struct outcome *o = &g->history[(g->number - k) % HISTORY];
+
+		if (o->number)
+			len += outcome_text(o, reply + len, cap - len);
 	}
-	return (size_t)snprintf(reply, cap, "error unknown request\n");
+	return len;
+}
+
+static size_t status_text(struct daemon *d, const char *only, char *reply, size_t cap)
+{
+	size_t len = (size_t)snprintf(reply, cap,
+				      "policy %s, pid %d, early trigger %s, %zu of %zu KiB in use, %" PRIu64 " faults lost, %" PRIu64
+				      " events dropped\n",
+				      policy_name(d->policy), getpid(), d->features.entry_swap ? "yes" : "no",
+				      d->pool.used / 1024, d->pool.bytes / 1024,
+				      trigger_lost(d->trigger) + d->faults.dropped, d->events.dropped);
+
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && (!only[0] || strcmp(only, d->groups[i].name) == 0))
+			len += group_text(&d->groups[i], reply + len, cap - len);
+	return len;
+}
+
+__attribute__((format(printf, 3, 4))) static size_t say(char *reply, size_t cap, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(reply, cap, format, args);
+	va_end(args);
+	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+static size_t status(struct daemon *d, const char *words, char *reply, size_t cap)
+{
+	size_t ok = say(reply, cap, "ok ");
+	bool json = strncmp(words, " json", 5) == 0 && (words[5] == 0 || words[5] == ' ');
+	const char *only = words + (json ? 5 : 0);
+	size_t n;
+
+	only += *only == ' ';
+	if (only[0] && !daemon_find(d, only))
+		return say(reply, cap, "error no group %s\n", only);
+	n = json ? status_json(d, only, reply + ok, cap - ok) : status_text(d, only, reply + ok, cap - ok);
+	return n ? ok + n : say(reply, cap, "error too many groups for one answer: name one\n");
+}
+
+static size_t set_policy(struct daemon *d, char *words, char *reply, size_t cap)
+{
+	char *path = strchr(words, ' ');
+	enum policy policy;
+
+	if (path)
+		*path++ = 0;
+	if (!policy_parse(words, &policy) || (path && policy != POLICY_ORACLE))
+		return say(reply, cap, "error unknown policy %s\n", words);
+	if (path)
+		snprintf(d->options.oracle, sizeof(d->options.oracle), "%s", path);
+	if (policy == POLICY_ORACLE && !d->options.oracle[0])
+		return say(reply, cap, "error policy oracle needs a set file\n");
+	daemon_set_policy(d, policy);
+	return say(reply, cap, "ok policy %s\n", policy_name(policy));
+}
+
+/* The pages of the last activation alone, as a set file. */
+static const char *write_trace(struct daemon *d, const struct group *g, const char *path)
+{
+	struct workset last;
+	const char *failed = NULL;
+
+	workset_init(&last, &d->pool);
+	if (!workset_copy_last(&last, &g->learned, g->learned.activation))
+		failed = "there is no room for a copy";
+	else if (!last.npages)
+		failed = "it has had no activation";
+	else if (setfile_write(&last, path, g->name) < 0)
+		failed = strerror(errno);
+	workset_clear(&last);
+	return failed;
+}
+
+static size_t trace(struct daemon *d, char *words, char *reply, size_t cap)
+{
+	char *path = strchr(words, ' ');
+	struct group *g;
+	const char *failed;
+
+	if (!path)
+		return say(reply, cap, "error expected a group and a path\n");
+	*path++ = 0;
+	g = daemon_find(d, words);
+	if (!g)
+		return say(reply, cap, "error no group %s\n", words);
+	failed = write_trace(d, g, path);
+	return failed ? say(reply, cap, "error %s: %s\n", path, failed) : say(reply, cap, "ok %s\n", path);
+}
+
+static size_t forget(struct daemon *d, const char *name, char *reply, size_t cap)
+{
+	struct group *g = daemon_find(d, name);
+
+	if (!g)
+		return say(reply, cap, "error no group %s\n", name);
+	if (g->active)
+		return say(reply, cap, "error an activation of %s is under way\n", name);
+	group_forget(g);
+	return say(reply, cap, "ok forgotten\n");
+}
+
+static size_t answer(struct daemon *d, char *request, char *reply, size_t cap)
+{
+	if (strncmp(request, "status", 6) == 0 && (request[6] == 0 || request[6] == ' '))
+		return status(d, request + 6, reply, cap);
+	if (strncmp(request, "policy ", 7) == 0)
+		return set_policy(d, request + 7, reply, cap);
+	if (strncmp(request, "trace ", 6) == 0)
+		return trace(d, request + 6, reply, cap);
+	if (strncmp(request, "forget ", 7) == 0)
+		return forget(d, request + 7, reply, cap);
+	return say(reply, cap, "error unknown request\n");
 }
 
 void control_serve(struct daemon *d, int listener)
 {
 	struct timeval patience = { .tv_usec = 200000 };
-	char request[128];
-	char reply[CONTROL_REPLY_CAP];
+	static char reply[CONTROL_REPLY_CAP];
+	char request[512];
 	ssize_t n;
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 

@@ -4,7 +4,7 @@
 
 #include "daemon.h"
 
-#define CONTROL_REPLY_CAP 8192
+#define CONTROL_REPLY_CAP 65536
 
 /* Listen at PATH, mode 0600, replacing the socket of a daemon that is gone. The descriptor, or -1 with errno:
  * EADDRINUSE when another daemon answers there. */

@@ -2,12 +2,14 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include "disks.h"
 #include "events.h"
 #include "group.h"
 #include "options.h"
 #include "scan.h"
+#include "watch.h"
 
-#define TICK_MS 500u
+#define MAX_GROUPS 64u
 
 struct daemon {
 	struct options options;
@@ -17,14 +19,22 @@ struct daemon {
 	int timer;
 	int listener;
 	struct events events;
+	struct trigger *trigger;
+	struct trigger_features features;
+	struct watch *watch;
+	struct disks disks;
+	struct pool pool;
 	struct group groups[MAX_GROUPS];
-	struct pageset after;	 /* scratch of whichever group is being judged */
+	struct faultlog faults;
+	struct places places;	/* scratch, as are the following */
+	struct pageset after;
 	struct pageset brought;
-	struct rangeset scratch;
+	uint64_t reclaimed;	/* pages, when last looked */
+	uint64_t next_scan_ns;	/* snapshots take a bounded share of time */
+	uint64_t groups_ignored; /* for which there was no room */
 };
 
-/* Bytes that the page sets of the groups take. */
-size_t daemon_set_bytes(const struct options *o);
 void daemon_set_policy(struct daemon *d, enum policy policy);
+struct group *daemon_find(struct daemon *d, const char *name);
 
 #endif

@@ -45,6 +45,8 @@ void events_flush(struct events *e)
 
 void events_put(struct events *e, const char *line, size_t len)
 {
+	if (e->fd < 0)
+		return;
 	if (len == 0 || len > sizeof(e->buf) - e->len) {
 		e->dropped++;
 		return;

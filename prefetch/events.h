@@ -8,7 +8,7 @@
 #define EVENT_LINE_CAP 2048
 
 struct events {
-	int fd;
+	int fd; /* -1: nobody wants them */
 	char buf[65536]; /* whole lines that wait */
 	size_t len;
 	size_t partial; /* of the first line, already written */

@@ -1,19 +1,38 @@
-/* One group's life: quiet (what is absent is kept known) -> activation (issue) -> settled (judge and learn). */
+/* One container's life: quiet (what is absent is kept known, the next plan ready) -> activation (issue) -> settled
+ * (judge and learn). */
 #ifndef GROUP_H
 #define GROUP_H
 
+#include "budget.h"
 #include "burst.h"
+#include "faultlog.h"
 #include "issue.h"
+#include "learn.h"
 #include "members.h"
 #include "pageset.h"
+#include "plan.h"
 #include "protect.h"
 #include "trigger.h"
 
-#define MAX_FAULTS 8192
+#define HISTORY 4 /* activations that status shows */
 
-struct fault_log {
-	uint64_t keys[MAX_FAULTS];
-	size_t n;
+enum opened_by { BY_BURST, BY_LEADER };
+
+/* What became of an activation. */
+struct outcome {
+	uint64_t number;
+	uint64_t t;
+	uint64_t issued;   /* pages that were absent and asked for */
+	uint64_t used;	   /* of them: mapped in the end, and never waited for */
+	uint64_t late;	   /* faulted while their read was under way */
+	uint64_t wasted;   /* the rest: never touched, or thrown out again before they were */
+	uint64_t evicted;  /* of the wasted: faulted later on */
+	uint64_t demanded; /* pages that the activation brought in or waited for */
+	uint64_t covered;  /* of them: issued */
+	uint64_t majors;
+	uint64_t duration_ns;
+	uint64_t first_issue_ns; /* after the trigger; 0: nothing was issued */
+	enum policy policy;
 };
 
 struct daemon;
@@ -21,50 +40,68 @@ struct daemon;
 struct group {
 	struct daemon *daemon;
 	unsigned int index;
+	bool used;
+	char name[2 * NAME_CAP];
+	uint64_t inode; /* of the cgroup */
 	struct members members;
-	struct trigger trigger;
-
-	bool active;
-	uint64_t last_major_ns; /* of an activation */
-	uint64_t last_busy_ns;
-	uint64_t cpu_ns; /* at the last tick */
-	uint64_t tick_ns;
 
 	/* quiet */
 	struct burst burst;
-	bool snapshot_due;
-	bool fresh; /* BEFORE is what the memory is like now */
+	bool fresh;	   /* BEFORE is what the memory is like now */
+	bool dirty;	   /* something changed since the snapshot */
 	uint64_t snapshot_ns;
 	uint64_t snapshot_took_ns;
-	uint64_t reclaimed; /* at the snapshot */
-	uint64_t reclaimed_at_tick;
 	struct pageset before;
-	struct pageset learned;
-	struct pageset plan; /* what the next activation will issue; then what was issued */
+	struct workset learned;
+	struct workset oracle; /* policy oracle only */
+	struct files files;    /* of the set that the plan is made of */
+	struct plan plan;
+	uint64_t quota; /* pages that its precision has earned it */
 
 	/* activation */
+	bool active;
+	bool issuing;
 	struct fault first;
+	enum opened_by opened_by;
 	uint64_t number;
 	uint64_t majors;
 	uint64_t quiet_ns;
+	uint64_t last_major_ns;
+	uint64_t last_busy_ns;
+	uint64_t cpu_ns; /* at the last tick */
+	uint64_t tick_ns;
 	enum policy policy; /* at the trigger */
-	bool limited; /* by --max-pages */
-	struct issue_result issued;
-	struct protection held[MAX_DIRS];
-	struct fault_log faults;
+	struct group *source; /* whose plan is issued */
+	struct issue issue;
+	enum allowance stopped;
+	struct memory memory; /* when last looked */
+	uint64_t looked_pages;
+	uint64_t disk_waits;
+	uint64_t reclaim_waits;
+	uint64_t resume_ns;
+	struct protection held;
+	struct demand demand;
+	unsigned int ticks;
+
+	struct outcome history[HISTORY];
 };
 
-/* 0, or -1 with errno: no memory. */
-int group_init(struct group *g, struct daemon *d, unsigned int index);
-/* Follow the spec's cgroups as they come and go; -1 with errno when perf refuses. */
-int group_attach(struct group *g);
-/* The rings have something to read. */
-void group_faulted(struct group *g);
-/* Every TICK_MS. RECLAIMED: pages the kernel has reclaimed since boot. */
-void group_tick(struct group *g, uint64_t now, uint64_t reclaimed);
+void group_init(struct group *g, struct daemon *d, unsigned int index, const struct group_spec *spec, const char *name,
+		const char *cgroup, uint64_t inode);
+/* Save what was learnt and give everything back. */
+void group_free(struct group *g);
+void group_faulted(struct group *g, const struct fault *f);
+/* Issue the next window. When to come back, in ns from now: 0 at once, UINT64_MAX: all is done. */
+uint64_t group_issue(struct group *g, uint64_t now);
+/* Now and then. RECLAIMING: the kernel has reclaimed pages since the last tick; MAY_SCAN: there is time for a snapshot.
+ * True: it took one. */
+bool group_tick(struct group *g, uint64_t now, bool reclaiming, bool may_scan);
 /* Put back what an activation under way changed; before the daemon ends. */
 void group_release(struct group *g);
 /* The policy was switched. */
 void group_replan(struct group *g);
+/* Forget what was learnt. */
+void group_forget(struct group *g);
+const struct outcome *group_last(const struct group *g);
 
 #endif

@@ -1,28 +1,62 @@
-/* Ask the kernel for pages: process_madvise(MADV_WILLNEED) for anonymous and file pages, a read of one byte
- * (process_vm_readv) for written pages of private file mappings, which that advice does not reach. */
+/* Ask the kernel for a plan's pages, window by window: process_madvise(MADV_WILLNEED) for anonymous and shared memory,
+ * madvise of our own mapping for files, a read of one byte (toucher.h) for copied-on-write
+ * pages, which advice does not reach. Allocates nothing once begun. */
 #ifndef ISSUE_H
 #define ISSUE_H
 
+#include "files.h"
 #include "members.h"
-#include "pageset.h"
+#include "plan.h"
 
-#define MAX_CALL_VECTORS 128 /* of the kernel's 1,024: faults are drained between calls */
-#define ANON_PAGES	 64  /* 256 KiB a vector: the target's mmap lock is held for each */
-#define FILE_PAGES	 32  /* 128 KiB: the kernel reads ahead at most the device's readahead per vector */
+#define WINDOW_TARGETS 16u
+#define WINDOW_PAGES   512u
 
-struct issue_result {
-	uint64_t pages[KINDS];
-	uint64_t processes;
-	uint64_t errors;   /* vectors refused: holes, and processes that ended meanwhile */
-	uint64_t first_ns; /* instant of the first call, 0 when there was none */
-	uint64_t done_ns;
+/* Pages that were absent when they were issued. */
+struct run {
+	uint64_t page;
+	uint32_t pages;
+	uint32_t where;
+	uint32_t t_us; /* after the trigger */
+	uint8_t kind;  /* enum target_kind */
 };
 
-/* Issue PLAN; members that are gone or left the group are skipped and dropped from it. BETWEEN is called after
- * each system call. Allocates nothing. */
-void issue_run(const struct members *m, struct pageset *plan, void (*between)(void *), void *context,
-	       struct issue_result *result);
+struct issue {
+	struct pool *pool;
+	struct run *runs;
+	size_t nruns, cap_runs;
+	uint64_t *seen; /* swap slots that were issued: open addressing, 0 is free */
+	size_t cap_seen; /* a power of two */
+
+	/* of the activation under way */
+	const struct plan *plan;
+	const struct workset *w;
+	struct members *members;
+	const struct files *files;
+	size_t cursor;
+	uint64_t start_ns;
+	uint64_t first_ns; /* instant of the first call, 0 when there was none */
+	uint64_t done_ns;
+	uint64_t pages[3]; /* absent ones, by target kind */
+	uint64_t shared;   /* pages left out because their slot was issued already */
+	uint64_t unlogged; /* pages for which RUNS had no room */
+	uint64_t errors;   /* calls refused: holes, and processes that ended meanwhile */
+};
+
+void issue_init(struct issue *i, struct pool *pool);
+void issue_free(struct issue *i);
+/* Make room for PLAN, while nothing is urgent. */
+void issue_reserve(struct issue *i, const struct plan *plan);
+void issue_begin(struct issue *i, const struct plan *plan, const struct workset *w, struct members *m,
+		 const struct files *files, uint64_t start_ns);
+/* The next window, of about MAX pages; false: nothing was left. */
+bool issue_window(struct issue *i, uint64_t max);
+/* What member SLOT, a forked worker, is about to need of KIND; about MAX pages at most. */
+void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max);
+uint64_t issue_pages(const struct issue *i);
 /* The kernel has process_madvise and lets us advise other processes (init, of no page): 0, or -1 with errno. */
 int issue_probe(void);
+/* Below everybody's demand, where the disk's scheduler knows priorities: best effort, the lowest. Not idle: a demand fault
+ * waits for the prefetch that it meets, and idle reads may wait for ever. */
+void issue_lower_priority(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* prefetchd: start up (everything that can fail, does so here), then one epoll loop. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,11 +18,17 @@
 #include "control.h"
 #include "daemon.h"
 #include "report.h"
+#include "toucher.h"
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_USAGE = 2, EXIT_KERNEL = 3, EXIT_OTHER = 4 };
 
-/* Group indices come first in the epoll set's data. */
-enum source { SOURCE_TIMER = MAX_GROUPS, SOURCE_CONTROL, SOURCE_SIGNAL };
+enum source { SOURCE_TRIGGER, SOURCE_WATCH, SOURCE_TIMER, SOURCE_CONTROL, SOURCE_SIGNAL };
+
+#define TICK_ACTIVE_MS	250u  /* an activation is under way: its processes are looked at */
+#define TICK_RECLAIM_MS 500u  /* the kernel reclaims, or a snapshot is due */
+#define TICK_REST_MS	2000u /* one look at how much was reclaimed, and nothing else */
+#define SCAN_SHARE	100u  /* snapshots take at most one part in this of the time */
+#define RESCAN_TICKS	5u    /* looks for cgroups without inotify's help */
 
 static struct daemon daemon_state;
 
@@ -40,18 +47,24 @@ __attribute__((format(printf, 2, 3))) static int fail(enum exit_code code, const
 	return (int)code;
 }
 
-size_t daemon_set_bytes(const struct options *o)
-{
-	return pageset_bytes((size_t)o->max_ranges) * (o->ngroups * 3 + 2) +
-	       (size_t)o->max_ranges * sizeof(struct range);
-}
-
 void daemon_set_policy(struct daemon *d, enum policy policy)
 {
 	d->policy = policy;
-	for (size_t i = 0; i < d->options.ngroups; i++)
+	for (size_t i = 0; i < MAX_GROUPS; i++) {
+		if (!d->groups[i].used)
+			continue;
+		workset_clear(&d->groups[i].oracle);
 		group_replan(&d->groups[i]);
+	}
 	report_policy(d);
+}
+
+struct group *daemon_find(struct daemon *d, const char *name)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && strcmp(d->groups[i].name, name) == 0)
+			return &d->groups[i];
+	return NULL;
 }
 
 /* Pages reclaimed since boot, by whichever cgroup's limit or the machine's: while it stands still, no page of
@@ -69,21 +82,156 @@ static uint64_t pages_reclaimed(void)
 	return anon + file;
 }
 
+static bool any_active(const struct daemon *d)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && d->groups[i].active)
+			return true;
+	return false;
+}
+
+static bool any_dirty(const struct daemon *d)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && d->groups[i].dirty)
+			return true;
+	return false;
+}
+
+static void set_timer(struct daemon *d, bool reclaiming)
+{
+	unsigned int ms = TICK_REST_MS;
+	struct itimerspec next = { 0 };
+
+	if (any_active(d))
+		ms = TICK_ACTIVE_MS;
+	else if (reclaiming || any_dirty(d))
+		ms = TICK_RECLAIM_MS;
+	next.it_value.tv_sec = ms / 1000;
+	next.it_value.tv_nsec = (long)(ms % 1000) * (long)NS_PER_MS;
+	timerfd_settime(d->timer, 0, &next, NULL);
+}
+
+static struct group *free_group(struct daemon *d)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (!d->groups[i].used)
+			return &d->groups[i];
+	return NULL;
+}
+
+static void add_group(struct daemon *d, const struct group_spec *spec, const char *name, const char *cgroup, uint64_t inode)
+{
+	struct group *g = free_group(d);
+
+	if (!g) {
+		d->groups_ignored++;
+		return;
+	}
+	group_init(g, d, (unsigned int)(g - d->groups), spec, name, cgroup, inode);
+	report_group(g, true);
+}
+
+static struct group *group_of(struct daemon *d, const struct group_spec *spec, const struct found_cgroup *found)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++) {
+		struct group *g = &d->groups[i];
+
+		if (g->used && g->members.spec == spec && g->inode == found->inode && strcmp(g->members.dir, found->path) == 0)
+			return g;
+	}
+	return NULL;
+}
+
+static bool is_among(const struct group *g, const struct found_cgroup *found, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (g->inode == found[i].inode && strcmp(g->members.dir, found[i].path) == 0)
+			return true;
+	return false;
+}
+
+static void sync_spec(struct daemon *d, const struct group_spec *spec)
+{
+	static struct found_cgroup found[2 * MAX_GROUPS];
+	bool many = strpbrk(spec->cgroup, "*?[") != NULL;
+	size_t n = watch_find(d->watch, spec->cgroup, found, 2 * MAX_GROUPS);
+	char name[2 * NAME_CAP];
+
+	for (size_t i = 0; i < MAX_GROUPS; i++) {
+		struct group *g = &d->groups[i];
+
+		if (g->used && g->members.spec == spec && !is_among(g, found, n)) {
+			report_group(g, false);
+			group_free(g);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (group_of(d, spec, &found[i]))
+			continue;
+		snprintf(name, sizeof(name), many ? "%s/%.63s" : "%s", spec->name, strrchr(found[i].path, '/') + 1);
+		add_group(d, spec, name, found[i].path, found[i].inode);
+	}
+}
+
+static void sync_groups(struct daemon *d)
+{
+	d->groups_ignored = 0;
+	for (size_t i = 0; i < d->options.nspecs; i++)
+		if (!d->options.specs[i].ncomms)
+			sync_spec(d, &d->options.specs[i]);
+}
+
 static void tick(struct daemon *d)
 {
+	static unsigned int ticks;
 	uint64_t reclaimed = pages_reclaimed();
+	bool reclaiming = reclaimed != d->reclaimed;
 	uint64_t expirations;
 
 	if (read(d->timer, &expirations, sizeof(expirations)) < 0)
 		return;
-	for (size_t i = 0; i < d->options.ngroups; i++) {
-		struct group *g = &d->groups[i];
+	d->reclaimed = reclaimed;
+	if (!watch_complete(d->watch) && ++ticks % RESCAN_TICKS == 0)
+		sync_groups(d);
+	for (size_t i = 0; i < MAX_GROUPS; i++) {
+		uint64_t start = now_ns();
 
-		if (!g->active && group_attach(g) < 0)
-			fail(EXIT_KERNEL, "group %s: perf_event_open", g->members.spec->name);
-		group_tick(g, now_ns(), reclaimed);
+		if (d->groups[i].used && group_tick(&d->groups[i], start, reclaiming, start >= d->next_scan_ns))
+			d->next_scan_ns = now_ns() + SCAN_SHARE * (now_ns() - start);
 	}
 	events_flush(&d->events);
+	set_timer(d, reclaiming);
+}
+
+static void hand_on(void *context, const struct fault *f)
+{
+	struct daemon *d = context;
+
+	if (f->group < MAX_GROUPS && d->groups[f->group].used)
+		group_faulted(&d->groups[f->group], f);
+}
+
+static void faulted(struct daemon *d)
+{
+	bool was_active = any_active(d);
+
+	trigger_drain(d->trigger, hand_on, d);
+	if (!was_active && any_active(d))
+		set_timer(d, false);
+}
+
+/* One window of each group that issues. When the next is due, in ms as epoll_wait(2) takes it: -1 for none. */
+static int issue(struct daemon *d)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < MAX_GROUPS; i++) {
+		uint64_t due = d->groups[i].used && d->groups[i].issuing ? group_issue(&d->groups[i], now_ns()) : UINT64_MAX;
+
+		next = due < next ? due : next;
+	}
+	return next == UINT64_MAX ? -1 : (int)((next + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 static int watch(struct daemon *d, int fd, uint64_t source)
@@ -91,17 +239,6 @@ static int watch(struct daemon *d, int fd, uint64_t source)
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = source };
 
 	return fd < 0 ? -1 : epoll_ctl(d->epfd, EPOLL_CTL_ADD, fd, &event);
-}
-
-static int open_timer(void)
-{
-	struct itimerspec every = { .it_interval.tv_nsec = TICK_MS * NS_PER_MS,
-				    .it_value.tv_nsec = TICK_MS * NS_PER_MS };
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	if (fd >= 0)
-		timerfd_settime(fd, 0, &every, NULL);
-	return fd;
 }
 
 static int open_signals(void)
@@ -130,14 +267,25 @@ static void protect_self(void)
 	close(fd);
 }
 
+/* The stack that the deepest path needs is there before memory is short. */
+__attribute__((noinline)) static void touch_stack(void)
+{
+	volatile char room[256 * 1024];
+
+	for (size_t i = 0; i < sizeof(room); i += 4096)
+		room[i] = 0;
+}
+
+/* MCL_CURRENT only: the files of containers are mapped later on, and must not be read into locked memory. */
 static int allocate(struct daemon *d)
 {
-	size_t max_ranges = (size_t)d->options.max_ranges;
-
-	d->scratch = (struct rangeset){ .v = calloc(max_ranges + 1, sizeof(struct range)), .cap = max_ranges + 1 };
-	if (!d->scratch.v || pageset_allocate(&d->after, max_ranges) < 0 || pageset_allocate(&d->brought, max_ranges) < 0)
+	if (pool_create(&d->pool, (size_t)d->options.pool_mib << 20) < 0)
 		return -1;
-	return mlockall(MCL_CURRENT | MCL_FUTURE);
+	pageset_init(&d->after, &d->pool);
+	pageset_init(&d->brought, &d->pool);
+	places_init(&d->places, &d->pool);
+	touch_stack();
+	return mlockall(MCL_CURRENT);
 }
 
 static int probe(struct daemon *d)
@@ -145,45 +293,106 @@ static int probe(struct daemon *d)
 	int scan = scan_probe(d->options.scan);
 
 	if (scan < 0)
-		return fail(EXIT_KERNEL, "--scan ioctl: PAGEMAP_SCAN (Linux 6.7)");
+		return fail(EXIT_KERNEL, "scan ioctl: PAGEMAP_SCAN (Linux 6.7)");
 	d->scan = (enum scan_method)scan;
 	if (issue_probe() < 0)
 		return fail(EXIT_KERNEL, "process_madvise (Linux 5.15, CAP_SYS_NICE and CAP_SYS_PTRACE)");
-	if (trigger_probe() < 0)
+	d->trigger = trigger_open(d->epfd, SOURCE_TRIGGER, d->options.early, &d->features);
+	if (!d->trigger)
 		return fail(EXIT_KERNEL, "perf_event_open of major faults (CAP_PERFMON)");
 	return 0;
 }
 
+static void warn_degraded(struct daemon *d)
+{
+	if (!d->options.early)
+		return;
+	if (!d->features.entry_swap)
+		report_warning(d, "no early trigger for swap: %s", d->features.why_not_swap);
+	if (!d->features.entry_file)
+		report_warning(d, "no early trigger for files: %s", d->features.why_not_file);
+}
+
 static int start_watching(struct daemon *d)
 {
-	d->timer = open_timer();
+	const char *patterns[MAX_SPECS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->options.nspecs; i++)
+		if (!d->options.specs[i].ncomms)
+			patterns[n++] = d->options.specs[i].cgroup;
+	d->watch = watch_open(d->epfd, SOURCE_WATCH, patterns, n);
+	if (!d->watch)
+		return fail(EXIT_OTHER, "inotify");
+	d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (watch(d, d->listener, SOURCE_CONTROL) < 0 || watch(d, d->timer, SOURCE_TIMER) < 0 ||
 	    watch(d, open_signals(), SOURCE_SIGNAL) < 0)
 		return fail(EXIT_OTHER, "epoll");
 	return 0;
 }
 
+static void start_groups(struct daemon *d)
+{
+	for (size_t i = 0; i < d->options.nspecs; i++)
+		if (d->options.specs[i].ncomms)
+			add_group(d, &d->options.specs[i], d->options.specs[i].name, "", 0);
+	sync_groups(d);
+	set_timer(d, true);
+}
+
 static int start(struct daemon *d)
 {
+	int failed;
+
 	errno = 0;
-	if (probe(d))
-		return EXIT_KERNEL;
-	d->policy = d->options.policy;
 	d->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (d->epfd < 0)
 		return fail(EXIT_OTHER, "epoll_create1");
 	protect_self();
-	if (allocate(d) < 0)
-		return fail(EXIT_KERNEL, "locking %zu bytes of memory (CAP_IPC_LOCK)", daemon_set_bytes(&d->options));
-	for (unsigned int i = 0; i < d->options.ngroups; i++)
-		if (group_init(&d->groups[i], d, i) < 0 || group_attach(&d->groups[i]) < 0)
-			return fail(EXIT_KERNEL, "group %s: perf_event_open", d->options.groups[i].name);
-	if (events_open(&d->events, d->options.events) < 0)
+	failed = probe(d);
+	if (failed)
+		return failed;
+	d->policy = d->options.policy;
+	issue_lower_priority();
+	disks_add_swaps(&d->disks);
+	d->events.fd = -1;
+	if (d->options.events[0] && events_open(&d->events, d->options.events) < 0)
 		return fail(EXIT_OTHER, "open %s", d->options.events);
 	d->listener = control_listen(d->options.socket);
 	if (d->listener < 0)
 		return fail(EXIT_OTHER, "listen at %s", d->options.socket);
-	return start_watching(d);
+	failed = start_watching(d);
+	if (failed)
+		return failed;
+	if (toucher_start() < 0)
+		return fail(EXIT_OTHER, "threads");
+	if (allocate(d) < 0)
+		return fail(EXIT_KERNEL, "locking %" PRIu64 " MiB of memory (CAP_IPC_LOCK)", d->options.pool_mib);
+	return 0;
+}
+
+/* False: it is time to end. */
+static bool serve(struct daemon *d, enum source source)
+{
+	switch (source) {
+	case SOURCE_TRIGGER:
+		faulted(d);
+		return true;
+	case SOURCE_WATCH:
+		if (watch_read(d->watch)) {
+			sync_groups(d);
+			set_timer(d, true);
+		}
+		return true;
+	case SOURCE_TIMER:
+		tick(d);
+		return true;
+	case SOURCE_CONTROL:
+		control_serve(d, d->listener);
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void loop(struct daemon *d)
@@ -191,21 +400,23 @@ static void loop(struct daemon *d)
 	struct epoll_event ready[16];
 
 	for (;;) {
-		int n = epoll_wait(d->epfd, ready, 16, -1);
+		int n = epoll_wait(d->epfd, ready, 16, issue(d));
 
-		for (int i = 0; i < n; i++) {
-			uint64_t source = ready[i].data.u64;
-
-			if (source < MAX_GROUPS)
-				group_faulted(&d->groups[source]);
-			else if (source == SOURCE_TIMER)
-				tick(d);
-			else if (source == SOURCE_CONTROL)
-				control_serve(d, d->listener);
-			else
+		for (int i = 0; i < n; i++)
+			if (!serve(d, (enum source)ready[i].data.u64))
 				return;
-		}
 	}
+}
+
+static void end(struct daemon *d)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used)
+			group_free(&d->groups[i]);
+	trigger_close(d->trigger);
+	watch_close(d->watch);
+	events_flush(&d->events);
+	unlink(d->options.socket);
 }
 
 int main(int argc, char *argv[])
@@ -218,20 +429,26 @@ int main(int argc, char *argv[])
 	case PARSED_HELP:
 		fputs(options_help(), stdout);
 		return EXIT_STOPPED;
+	case PARSED_VERSION:
+		printf("prefetchd %s\n", VERSION);
+		return EXIT_STOPPED;
 	case PARSED_WRONG:
 		errno = 0;
 		return fail(EXIT_USAGE, "%s (see prefetchd --help)", error);
 	default:
 		break;
 	}
+	if (d->options.check) {
+		printf("ok, %zu groups\n", d->options.nspecs);
+		return EXIT_STOPPED;
+	}
 	failed = start(d);
 	if (failed)
 		return failed;
 	report_start(d);
+	warn_degraded(d);
+	start_groups(d);
 	loop(d);
-	for (unsigned int i = 0; i < d->options.ngroups; i++)
-		group_release(&d->groups[i]);
-	events_flush(&d->events);
-	unlink(d->options.socket);
+	end(d);
 	return EXIT_STOPPED;
 }

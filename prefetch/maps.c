@@ -14,12 +14,13 @@ bool maps_parse(const char *line, struct vma *v)
 	/* A smaps field may begin with a hexadecimal digit too ("FilePmdMapped"), but never goes on with '-'. */
 	if (!isxdigit((unsigned char)line[0]))
 		return false;
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64 " %n", &v->start, &v->end, perms, &inode,
-		   &name) != 4 || strlen(perms) != 4)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &v->start, &v->end, perms,
+		   &v->offset, &inode, &name) != 5 || strlen(perms) != 4)
 		return false;
 	v->file = inode != 0;
 	v->shared = perms[3] == 's';
-	v->skip = strncmp(perms, "---", 3) == 0 || strncmp(line + name, "[v", 2) == 0;
+	v->name = line + name;
+	v->skip = strncmp(perms, "---", 3) == 0 || strncmp(v->name, "[v", 2) == 0;
 	return v->start < v->end;
 }
 

@@ -3,52 +3,27 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define CGROUP_MOUNT "/sys/fs/cgroup"
-#define PATH_CAP     1024
+#define CGROUP_PATH_CAP 1024
 #define MAX_DEPTH    16
 
-bool members_resolve(struct members *m)
+void members_init(struct members *m, const struct group_spec *spec, const char *dir, struct pool *pool)
 {
-	uint64_t inodes[MAX_DIRS];
-	size_t n = 0;
-	bool changed = false;
-	glob_t found = { 0 };
-	struct stat st;
-
-	if (m->spec->ncomms)
-		return false;
-	if (glob(m->spec->cgroup, GLOB_ONLYDIR, NULL, &found) != 0)
-		found.gl_pathc = 0;
-	for (size_t i = 0; i < found.gl_pathc && n < MAX_DIRS; i++) {
-		const char *dir = found.gl_pathv[i];
-
-		if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || strlen(dir) >= SPEC_CAP)
-			continue;
-		inodes[n] = st.st_ino;
-		changed |= n >= m->ndirs || m->inodes[n] != inodes[n];
-		snprintf(m->dirs[n++], SPEC_CAP, "%s", dir);
-	}
-	changed |= n != m->ndirs;
-	for (size_t i = 0; i < n; i++)
-		m->inodes[i] = inodes[i];
-	m->ndirs = n;
-	globfree(&found);
-	return changed;
+	*m = (struct members){ .spec = spec, .pool = pool };
+	snprintf(m->dir, sizeof(m->dir), "%s", dir);
 }
 
 int members_find(const struct members *m, pid_t pid)
 {
-	for (int i = 0; i < MAX_MEMBERS; i++)
+	for (size_t i = 0; i < m->nslots; i++)
 		if (m->slots[i].used && m->slots[i].pid == pid)
-			return i;
+			return (int)i;
 	return -1;
 }
 
@@ -56,7 +31,7 @@ size_t members_count(const struct members *m)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < MAX_MEMBERS; i++)
+	for (size_t i = 0; i < m->nslots; i++)
 		n += m->slots[i].used;
 	return n;
 }
@@ -66,64 +41,105 @@ static bool alive(int pidfd)
 	return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0;
 }
 
-bool members_lost(const struct members *m)
-{
-	for (int i = 0; i < MAX_MEMBERS; i++)
-		if (m->slots[i].used && !alive(m->slots[i].pidfd))
-			return true;
-	return false;
-}
-
 /* Nothing to prefetch in zombies and kernel threads (which have no stack of their own). */
 static bool has_memory(const struct identity *id)
 {
 	return id->state != 'Z' && id->state != 'X' && id->stack != 0;
 }
 
+bool members_exe(pid_t pid, char exe[EXE_CAP])
+{
+	static const char deleted[] = " (deleted)";
+	const size_t mark = sizeof(deleted) - 1;
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, exe, EXE_CAP - 1);
+	if (n <= 0)
+		return false;
+	exe[n] = 0;
+	if ((size_t)n > mark && strcmp(exe + (size_t)n - mark, deleted) == 0)
+		exe[(size_t)n - mark] = 0;
+	return true;
+}
+
+static uint32_t hash_exe(pid_t pid)
+{
+	char exe[EXE_CAP];
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	if (!members_exe(pid, exe))
+		return 0;
+	for (const char *at = exe; *at; at++)
+		h = (h ^ (unsigned char)*at) * 16777619u;
+	return h;
+}
+
 static bool take_up(struct member *slot, pid_t pid)
 {
 	struct identity id;
+	char path[32];
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	if (pidfd < 0)
 		return false;
 	/* Read first, then see that the pid was still the pidfd's: so the identity is surely this process's. */
-	if (!read_identity(pid, &id) || !has_memory(&id) || !alive(pidfd)) {
-		close(pidfd);
-		return false;
+	*slot = (struct member){ .pid = pid, .pidfd = pidfd, .pagemap = -1, .role = NO_ROLE, .seen = true, .fresh = true };
+	if (read_identity(pid, &id) && has_memory(&id)) {
+		slot->id = id;
+		slot->exe_hash = hash_exe(pid);
+		snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+		slot->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+		slot->used = alive(pidfd);
 	}
-	*slot = (struct member){ .id = id, .pid = pid, .pidfd = pidfd, .used = true, .seen = true };
-	read_comm(pid, slot->comm, sizeof(slot->comm));
-	return true;
+	if (!slot->used) {
+		close(pidfd);
+		if (slot->pagemap >= 0)
+			close(slot->pagemap);
+	}
+	return slot->used;
+}
+
+static struct member *free_slot(struct members *m)
+{
+	void *v = m->slots;
+
+	for (size_t i = 0; i < m->nslots; i++)
+		if (!m->slots[i].used)
+			return &m->slots[i];
+	if (m->nslots == MAX_MEMBERS || !pool_reserve(m->pool, &v, &m->cap, sizeof(*m->slots), m->nslots + 1))
+		return NULL;
+	m->slots = v;
+	m->slots[m->nslots] = (struct member){ 0 };
+	return &m->slots[m->nslots++];
 }
 
 static void see(struct members *m, pid_t pid)
 {
 	int known = members_find(m, pid);
+	struct member *slot;
 	struct identity id;
 
 	if (pid <= 0 || pid == getpid())
 		return;
 	if (known >= 0) {
-		struct member *slot = &m->slots[known];
-
+		slot = &m->slots[known];
 		slot->seen = alive(slot->pidfd) && read_identity(pid, &id) && has_memory(&id) &&
 			     same_identity(&id, &slot->id);
 		return; /* a successor under the same pid is taken up by the next walk */
 	}
-	for (int i = 0; i < MAX_MEMBERS; i++) {
-		if (!m->slots[i].used) {
-			take_up(&m->slots[i], pid);
-			return;
-		}
-	}
-	m->overflow++;
+	slot = free_slot(m);
+	if (slot)
+		take_up(slot, pid);
+	else
+		m->overflow++;
 }
 
 static void see_procs(struct members *m, const char *dir)
 {
 	static struct lines l;
-	char path[PATH_CAP + 16];
+	char path[CGROUP_PATH_CAP + 16];
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	if (!lines_open(&l, path))
@@ -160,7 +176,7 @@ static void walk_cgroup(struct members *m, const char *dir, int depth);
 
 static void walk_child(struct members *m, const char *name, const char *dir, int depth)
 {
-	char path[PATH_CAP];
+	char path[CGROUP_PATH_CAP];
 
 	if (depth < MAX_DEPTH && (size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) < sizeof(path))
 		walk_cgroup(m, path, depth + 1);
@@ -170,33 +186,6 @@ static void walk_cgroup(struct members *m, const char *dir, int depth)
 {
 	see_procs(m, dir);
 	each_entry(m, dir, depth, walk_child);
-}
-
-static void see_if_named(struct members *m, const char *name, const char *dir, int depth)
-{
-	(void)dir;
-	(void)depth;
-	if (isdigit((unsigned char)name[0]) && members_named(m, (pid_t)atoi(name)))
-		see(m, (pid_t)atoi(name));
-}
-
-void members_refresh(struct members *m, member_gone *gone, void *context)
-{
-	for (int i = 0; i < MAX_MEMBERS; i++)
-		m->slots[i].seen = false;
-	if (m->spec->ncomms)
-		each_entry(m, "/proc", 0, see_if_named);
-	for (size_t i = 0; i < m->ndirs; i++)
-		walk_cgroup(m, m->dirs[i], 0);
-	for (unsigned int i = 0; i < MAX_MEMBERS; i++) {
-		struct member *slot = &m->slots[i];
-
-		if (!slot->used || slot->seen)
-			continue;
-		gone(context, i);
-		close(slot->pidfd);
-		slot->used = false;
-	}
 }
 
 bool members_named(const struct members *m, pid_t pid)
@@ -213,7 +202,9 @@ bool members_named(const struct members *m, pid_t pid)
 static bool in_cgroup(const struct members *m, pid_t pid)
 {
 	char path[32];
-	char text[PATH_CAP];
+	char text[CGROUP_PATH_CAP];
+	const char *dir;
+	size_t length;
 	char *own;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
@@ -221,14 +212,71 @@ static bool in_cgroup(const struct members *m, pid_t pid)
 		return false;
 	own += 3;
 	own[strcspn(own, "\n")] = 0;
-	for (size_t i = 0; i < m->ndirs; i++) {
-		const char *dir = m->dirs[i] + strlen(CGROUP_MOUNT);
-		size_t length = strlen(dir);
+	dir = m->dir + strlen(CGROUP_MOUNT);
+	length = strlen(dir);
+	return strncmp(own, dir, length) == 0 && (own[length] == 0 || own[length] == '/');
+}
 
-		if (strncmp(own, dir, length) == 0 && (own[length] == 0 || own[length] == '/'))
-			return true;
+static void see_if_named(struct members *m, const char *name, const char *dir, int depth)
+{
+	(void)dir;
+	(void)depth;
+	if (isdigit((unsigned char)name[0]) && members_named(m, (pid_t)atoi(name)))
+		see(m, (pid_t)atoi(name));
+}
+
+static void drop(struct member *slot)
+{
+	close(slot->pidfd);
+	if (slot->pagemap >= 0)
+		close(slot->pagemap);
+	slot->used = false;
+}
+
+void members_refresh(struct members *m, member_gone *gone, void *context)
+{
+	for (size_t i = 0; i < m->nslots; i++)
+		m->slots[i].seen = false;
+	if (m->spec->ncomms)
+		each_entry(m, "/proc", 0, see_if_named);
+	else
+		walk_cgroup(m, m->dir, 0);
+	for (unsigned int i = 0; i < m->nslots; i++) {
+		if (!m->slots[i].used || m->slots[i].seen)
+			continue;
+		gone(context, i);
+		drop(&m->slots[i]);
 	}
-	return false;
+	while (m->nslots && !m->slots[m->nslots - 1].used)
+		m->nslots--;
+}
+
+void members_free(struct members *m)
+{
+	for (size_t i = 0; i < m->nslots; i++)
+		if (m->slots[i].used)
+			drop(&m->slots[i]);
+	if (m->slots)
+		pool_give(m->pool, m->slots);
+	m->slots = NULL;
+	m->nslots = m->cap = 0;
+}
+
+int members_take_up(struct members *m, pid_t pid)
+{
+	struct member *slot;
+	int known = members_find(m, pid);
+
+	if (known >= 0)
+		return known;
+	slot = free_slot(m);
+	if (!slot || pid == getpid() || !take_up(slot, pid))
+		return -1;
+	if (!(m->spec->ncomms ? members_named(m, pid) : in_cgroup(m, pid))) {
+		drop(slot);
+		return -1;
+	}
+	return (int)(slot - m->slots);
 }
 
 bool members_verify(const struct members *m, unsigned int slot)
@@ -252,12 +300,13 @@ uint64_t members_cpu_ns(const struct members *m)
 	struct identity id;
 	uint64_t us;
 
-	for (size_t i = 0; i < m->ndirs; i++) {
-		snprintf(path, sizeof(path), "%s/cpu.stat", m->dirs[i]);
+	if (!m->spec->ncomms) {
+		snprintf(path, sizeof(path), "%s/cpu.stat", m->dir);
 		if (read_text(path, text, sizeof(text)) > 0 && counter_parse(text, "usage_usec", &us))
-			sum += us * 1000;
+			return us * 1000;
+		return 0;
 	}
-	for (int i = 0; i < MAX_MEMBERS && m->spec->ncomms; i++)
+	for (size_t i = 0; i < m->nslots; i++)
 		if (m->slots[i].used && read_identity(m->slots[i].pid, &id))
 			sum += id.cpu_ticks * tick_ns;
 	return sum;

@@ -1,4 +1,4 @@
-/* prefetchd's command line. Pure: nothing is opened or checked against the running system. */
+/* prefetchd's settings: prefetchd.conf(5), then the command line, which goes before it. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -6,44 +6,72 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAX_GROUPS     4
+#define MAX_SPECS      16
 #define MAX_COMMS      8
-#define NAME_CAP       32
+#define NAME_CAP       64
 #define COMM_CAP       16
 #define SPEC_CAP       256
+#define PATH_CAP       256
 #define DEFAULT_SOCKET "/run/prefetchd.sock"
 
-enum policy { POLICY_OFF, POLICY_SIBLINGS, POLICY_WORKING_SET, POLICIES };
+#ifndef VERSION /* packaging/package.mk says which */
+#define VERSION "unversioned"
+#endif
+
+enum policy {
+	POLICY_OFF,	    /* learns only */
+	POLICY_SIBLINGS,    /* the paper's: everything in swap of the processes that did not fault */
+	POLICY_WORKING_SET, /* what earlier activations demanded */
+	POLICY_SAME_PROCESS,	/* control: everything in swap of the process that faulted */
+	POLICY_OTHER_CONTAINER, /* control: the working set of a wrong container */
+	POLICY_CONTAINER,	/* control: everything in swap of all processes */
+	POLICY_ORACLE,		/* control: the pages of a recorded activation, given in a file */
+	POLICIES
+};
 
 enum scan_method { SCAN_AUTO, SCAN_IOCTL, SCAN_PAGEMAP };
 
+/* One [group NAME] or --group NAME=SPEC. A cgroup pattern with a wildcard makes a group, NAME/BASENAME, of each match. */
 struct group_spec {
 	char name[NAME_CAP];
-	char cgroup[SPEC_CAP];	       /* absolute path or glob; empty when the group is a list of names */
+	char cgroup[SPEC_CAP]; /* absolute path or glob; empty when the group is a list of process names */
 	char comms[MAX_COMMS][COMM_CAP];
 	size_t ncomms;
 };
 
 struct options {
-	struct group_spec groups[MAX_GROUPS];
-	size_t ngroups;
+	struct group_spec specs[MAX_SPECS];
+	size_t nspecs;
 	enum policy policy;
 	enum scan_method scan;
-	const char *events;
-	const char *socket;
-	uint64_t quiet_ms;   /* without a major fault before an activation may begin */
-	uint64_t burst;      /* major faults that make an activation ... */
-	uint64_t burst_ms;   /* ... when they come within this */
-	uint64_t settle_ms;  /* without a major fault and idle before one ends */
-	uint64_t busy_percent; /* of one CPU: above it the group is not idle */
-	uint64_t max_pages;  /* issued per activation */
-	uint64_t max_ranges; /* room of one page set */
+	bool early;		/* fault-entry events, where the kernel has them */
+	bool hold;		/* memory.min for what was fetched, while an activation lasts */
+	bool trust;		/* a role that opened earlier activations opens one by its first fault */
+	char config[PATH_CAP];	/* the file that was read; empty: none */
+	char events[PATH_CAP];	/* empty: none */
+	char socket[PATH_CAP];
+	char state[PATH_CAP];	/* directory of the sets; empty: not kept */
+	char oracle[PATH_CAP];	/* set file of policy oracle */
+	uint64_t quiet_ms;	/* since an activation's last fault before there is another */
+	uint64_t burst;		/* major faults that make an activation ... */
+	uint64_t burst_ms;	/* ... when they come within this */
+	uint64_t settle_ms;	/* without a major fault and idle before one ends */
+	uint64_t busy_percent;	/* of one CPU: above it the group is not idle */
+	uint64_t share_percent; /* of memory that a prefetch may take beyond what is free */
+	uint64_t max_mib;	/* issued per activation */
+	uint64_t depth;		/* reads under way on a disk, above which the next window waits; 0: no limit */
+	uint64_t keep;		/* activations that a page stays in the set without being demanded */
+	uint64_t pool_mib;	/* memory of all sets */
+	bool check;		/* validate, say so and end */
 };
 
-enum parsed { PARSED, PARSED_HELP, PARSED_WRONG };
+enum parsed { PARSED, PARSED_HELP, PARSED_VERSION, PARSED_WRONG };
 
-/* Parse ARGV; on PARSED_WRONG one line without newline is in ERROR. */
+/* Defaults, the file of --config (default: /etc/prefetchd.conf if it is there), then ARGV. On PARSED_WRONG one line
+ * without newline is in ERROR; it names file and line, or the option. */
 enum parsed options_parse(int argc, char *argv[], struct options *o, char *error, size_t cap);
+/* The text of a configuration file into O. Pure. NAME is used in the error. */
+bool options_config(struct options *o, const char *text, const char *name, char *error, size_t cap);
 /* Parse NAME=SPEC. */
 bool group_spec_parse(const char *text, struct group_spec *g, char *error, size_t cap);
 bool policy_parse(const char *text, enum policy *policy);

@@ -45,11 +45,11 @@ bool stat_parse(const char *text, struct identity *id)
 	uint64_t system;
 	const char *rest = strrchr(text, ')');
 
-	/* Fields 3, 14, 15, 22 and 28 of proc_pid_stat(5). */
+	/* Fields 3, 4, 14, 15, 22 and 28 of proc_pid_stat(5). */
 	if (!rest || sscanf(rest + 1,
-			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+			    " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
 			    " %*s %*s %*s %*s %*s %*s %" SCNu64 " %*s %*s %*s %*s %*s %" SCNu64,
-			    &id->state, &user, &system, &id->start_ticks, &id->stack) != 5)
+			    &id->state, &id->parent, &user, &system, &id->start_ticks, &id->stack) != 6)
 		return false;
 	id->cpu_ticks = user + system;
 	return true;

@@ -12,7 +12,8 @@
 struct identity {
 	uint64_t start_ticks;
 	uint64_t stack;
-	uint64_t cpu_ticks; /* user and system time, of no weight in a comparison */
+	uint64_t cpu_ticks; /* user and system time; this and what follows is of no weight in a comparison */
+	pid_t parent;
 	char state;
 };
 

@@ -8,16 +8,20 @@
 #include <stdint.h>
 
 struct protection {
-	char path[512]; /* of memory.min; empty: nothing is held */
+	char dir[256]; /* empty: nothing is held */
 	char before[24];
 };
 
-/* What to hold: what the cgroup has and is about to get, but never more than a quarter of the memory. Pure. */
+/* What to hold: what the cgroup has and is about to get, but never more than half of the memory. Pure. */
 uint64_t protect_bytes(uint64_t current, uint64_t fetched, uint64_t memory);
 
-/* Hold DIR's memory and FETCHED bytes more. Does nothing where the cgroup already has as much, or has no memory.min. */
+/* Hold DIR's memory and FETCHED bytes more. What was there is noted at the cgroup itself, as an extended attribute, so
+ * that it comes back even when this daemon is killed. Does nothing where the cgroup already has as much, has no memory.min,
+ * or cannot be noted at. */
 void protect_begin(struct protection *p, const char *dir, uint64_t fetched);
 /* Put back what was there. */
 void protect_end(struct protection *p);
+/* Put back what a predecessor that was killed had noted. */
+void protect_recover(const char *dir);
 
 #endif

@@ -18,6 +18,23 @@ void rangeset_clear(struct rangeset *s)
 	s->truncated = false;
 }
 
+void rangeset_free(struct rangeset *s)
+{
+	if (s->pool && s->v)
+		pool_give(s->pool, s->v);
+	*s = (struct rangeset){ .pool = s->pool };
+}
+
+static bool grow(struct rangeset *s)
+{
+	void *v = s->v;
+
+	if (!s->pool || !pool_reserve(s->pool, &v, &s->cap, sizeof(*s->v), s->cap + 1))
+		return false;
+	s->v = v;
+	return true;
+}
+
 void rangeset_append(struct rangeset *s, uint64_t start, uint64_t end)
 {
 	struct range *last = s->n ? &s->v[s->n - 1] : NULL;
@@ -28,7 +45,7 @@ void rangeset_append(struct rangeset *s, uint64_t start, uint64_t end)
 		last->end = max_u64(last->end, end);
 		return;
 	}
-	if (s->n == s->cap) {
+	if (s->n == s->cap && !grow(s)) {
 		s->truncated = true;
 		return;
 	}
@@ -59,41 +76,6 @@ bool rangeset_contains(const struct rangeset *s, uint64_t key)
 	return i < s->n && s->v[i].start <= key;
 }
 
-void rangeset_insert(struct rangeset *s, uint64_t key)
-{
-	size_t i = find(s, key);
-	bool touches_left = i > 0 && s->v[i - 1].end == key;
-	bool touches_right = i < s->n && s->v[i].start == key + 1;
-
-	if (i < s->n && s->v[i].start <= key)
-		return;
-	if (touches_left && touches_right) {
-		s->v[i - 1].end = s->v[i].end;
-		memmove(&s->v[i], &s->v[i + 1], (s->n - i - 1) * sizeof(*s->v));
-		s->n--;
-	} else if (touches_left) {
-		s->v[i - 1].end++;
-	} else if (touches_right) {
-		s->v[i].start--;
-	} else if (s->n == s->cap) {
-		s->truncated = true;
-	} else {
-		memmove(&s->v[i + 1], &s->v[i], (s->n - i) * sizeof(*s->v));
-		s->v[i] = (struct range){ key, key + 1 };
-		s->n++;
-	}
-}
-
-void rangeset_copy(struct rangeset *out, const struct rangeset *s)
-{
-	size_t n = s->n < out->cap ? s->n : out->cap;
-
-	if (n)
-		memcpy(out->v, s->v, n * sizeof(*s->v));
-	out->n = n;
-	out->truncated = s->truncated || n < s->n;
-}
-
 uint64_t rangeset_count(const struct rangeset *s)
 {
 	uint64_t count = 0;
@@ -103,53 +85,20 @@ uint64_t rangeset_count(const struct rangeset *s)
 	return count;
 }
 
-void rangeset_union(const struct rangeset *a, const struct rangeset *b, struct rangeset *out)
+void rangeset_intersection(const struct rangeset *a, const struct rangeset *b, struct rangeset *out)
 {
-	size_t i = 0;
-	size_t j = 0;
-
 	rangeset_clear(out);
 	out->truncated = a->truncated || b->truncated;
-	while (i < a->n || j < b->n) {
-		bool from_a = j == b->n || (i < a->n && a->v[i].start <= b->v[j].start);
-		const struct range *r = from_a ? &a->v[i++] : &b->v[j++];
-
-		rangeset_append(out, r->start, r->end);
-	}
-}
-
-/* Walk the shared parts of A and B in order; OUT may be NULL to count only. */
-static uint64_t intersect(const struct rangeset *a, const struct rangeset *b, struct rangeset *out)
-{
-	uint64_t count = 0;
-
 	for (size_t i = 0, j = 0; i < a->n && j < b->n;) {
 		uint64_t start = max_u64(a->v[i].start, b->v[j].start);
 		uint64_t end = min_u64(a->v[i].end, b->v[j].end);
 
-		if (start < end) {
-			count += end - start;
-			if (out)
-				rangeset_append(out, start, end);
-		}
+		rangeset_append(out, start, end);
 		if (a->v[i].end <= b->v[j].end)
 			i++;
 		else
 			j++;
 	}
-	return count;
-}
-
-void rangeset_intersection(const struct rangeset *a, const struct rangeset *b, struct rangeset *out)
-{
-	rangeset_clear(out);
-	out->truncated = a->truncated || b->truncated;
-	intersect(a, b, out);
-}
-
-uint64_t rangeset_common(const struct rangeset *a, const struct rangeset *b)
-{
-	return intersect(a, b, NULL);
 }
 
 void rangeset_difference(const struct rangeset *a, const struct rangeset *b, struct rangeset *out)
@@ -180,18 +129,4 @@ void rangeset_drop(struct rangeset *s, uint64_t start, uint64_t end)
 		if (s->v[i].start < start || s->v[i].end > end)
 			s->v[kept++] = s->v[i];
 	s->n = kept;
-}
-
-void rangeset_limit(struct rangeset *s, uint64_t max)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		uint64_t length = s->v[i].end - s->v[i].start;
-
-		if (length >= max) {
-			s->v[i].end = s->v[i].start + max;
-			s->n = max ? i + 1 : i;
-			return;
-		}
-		max -= length;
-	}
 }

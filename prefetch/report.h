@@ -6,9 +6,13 @@
 
 void report_start(struct daemon *d);
 void report_policy(struct daemon *d);
+/* GROUP came (true) or went. */
+void report_group(struct group *g, bool came);
 void report_trigger(struct group *g);
 void report_issue(struct group *g);
-void report_outcome(struct group *g, uint64_t t, uint64_t used);
-void report_record(struct group *g, uint64_t t, uint64_t added);
+void report_outcome(struct group *g, const struct outcome *o);
+void report_record(struct group *g, size_t added, size_t aged);
+/* Also to standard error, which is the journal's. */
+__attribute__((format(printf, 2, 3))) void report_warning(struct daemon *d, const char *format, ...);
 
 #endif

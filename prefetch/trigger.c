@@ -2,21 +2,41 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define DATA_PAGES 8u /* 32 KiB: 800 faults a CPU between two drains */
+#include "entry.h"
+#include "ring.h"
 
-struct sample { /* as PERF_SAMPLE_TID | TIME | ADDR lays it out */
-	struct perf_event_header header;
-	uint32_t pid;
-	uint32_t tid;
-	uint64_t time;
-	uint64_t address;
+#define MAX_GROUPS 64u
+#define DATA_PAGES 16u /* 64 KiB: 1600 faults a CPU between two drains */
+
+enum event_kind { MAJOR, ENTRY_SWAP, ENTRY_FILE, KINDS };
+
+#define MAX_EVENTS (MAX_GROUPS * KINDS)
+
+struct cpu {
+	struct perf_event_mmap_page *meta; /* NULL: the CPU is offline */
+	int master;
+	struct ring ring;
+	struct ring_sample next; /* the oldest that waits ... */
+	bool waiting;		 /* ... if one does */
+	uint64_t ids[MAX_EVENTS]; /* group by group; 0: no event */
+	int fds[MAX_EVENTS];
+};
+
+struct trigger {
+	struct perf_event_attr attrs[KINDS];
+	bool offered[KINDS];
+	int keepers[KINDS];
+	int ncpus;
+	struct cpu cpus[]; /* those that were online at trigger_open; nothing is told of CPUs that come later */
 };
 
 static size_t page_size(void)
@@ -29,112 +49,268 @@ static size_t ring_bytes(void)
 	return (DATA_PAGES + 1) * page_size();
 }
 
-static int open_event(int cgroup_fd, int cpu)
+/* What events must have in common to share a ring. */
+static struct perf_event_attr common_attr(void)
 {
-	struct perf_event_attr attr = {
+	return (struct perf_event_attr){
 		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+		.size = sizeof(struct perf_event_attr),
 		.sample_period = 1,
-		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR,
+		.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR,
 		.wakeup_events = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
+}
+
+static int open_event(const struct perf_event_attr *attr, int cgroup_fd, int cpu)
+{
 	unsigned long flags = PERF_FLAG_FD_CLOEXEC | (cgroup_fd >= 0 ? PERF_FLAG_PID_CGROUP : 0);
 
-	return (int)syscall(SYS_perf_event_open, &attr, cgroup_fd, cpu, -1, flags);
+	return (int)syscall(SYS_perf_event_open, attr, cgroup_fd, cpu, -1, flags);
 }
 
-int trigger_probe(void)
+static void close_keeping_errno(int fd)
 {
-	int fd = open_event(-1, 0);
+	int saved = errno;
 
-	if (fd < 0)
-		return -1;
 	close(fd);
-	return 0;
+	errno = saved;
 }
 
-static int attach_cpu(struct trigger *t, int cgroup_fd, int cpu, int epfd, uint64_t data)
+/* An event that never counts, until trigger_close: with it the kernel's tracing stays set up between two groups, which
+ * otherwise takes tens of milliseconds to build up and to take down. */
+static bool offer(struct trigger *t, enum event_kind kind)
+{
+	struct perf_event_attr attr = t->attrs[kind];
+	int cpu = 0;
+
+	while (cpu < t->ncpus - 1 && !t->cpus[cpu].meta)
+		cpu++;
+	attr.disabled = 1;
+	t->keepers[kind] = open_event(&attr, -1, cpu);
+	t->offered[kind] = t->keepers[kind] >= 0;
+	return t->offered[kind];
+}
+
+static const char *look_for(struct trigger *t, enum event_kind kind, const char *find(struct perf_event_attr *))
+{
+	const char *why_not = find(&t->attrs[kind]);
+
+	if (why_not)
+		return why_not;
+	return offer(t, kind) ? NULL : "the kernel refuses the event";
+}
+
+static void look_for_entry(struct trigger *t, bool early, struct trigger_features *features)
+{
+	features->why_not_swap = early ? look_for(t, ENTRY_SWAP, entry_swap) : "not asked for";
+	features->why_not_file = early ? look_for(t, ENTRY_FILE, entry_file) : "not asked for";
+	features->entry_swap = t->offered[ENTRY_SWAP];
+	features->entry_file = t->offered[ENTRY_FILE];
+}
+
+/* A dummy event owns the ring, so that events of groups can come and go. A record of any of them wakes it. */
+static int open_cpu(struct cpu *c, int cpu, int epfd, uint64_t data)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = data };
-	struct ring *r = &t->rings[t->n];
+	struct perf_event_attr attr = common_attr();
+	void *base;
 
-	if (t->n == MAX_RINGS) {
-		errno = ENOSPC;
+	attr.config = PERF_COUNT_SW_DUMMY;
+	c->master = open_event(&attr, -1, cpu);
+	if (c->master < 0)
+		return errno == ENODEV ? 0 : -1;
+	base = mmap(NULL, ring_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, c->master, 0);
+	if (base == MAP_FAILED) {
+		close_keeping_errno(c->master);
 		return -1;
 	}
-	r->fd = open_event(cgroup_fd, cpu);
-	if (r->fd < 0)
-		return errno == ENODEV ? 0 : -1; /* a CPU that is possible but offline */
-	r->base = mmap(NULL, ring_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
-	if (r->base == MAP_FAILED || epoll_ctl(epfd, EPOLL_CTL_ADD, r->fd, &event) < 0) {
-		close(r->fd);
+	c->meta = base;
+	c->ring.data = (const char *)base + page_size();
+	c->ring.size = ring_bytes() - page_size();
+	return epoll_ctl(epfd, EPOLL_CTL_ADD, c->master, &event);
+}
+
+static int open_cpus(struct trigger *t, int epfd, uint64_t data)
+{
+	for (int cpu = 0; cpu < t->ncpus; cpu++)
+		if (open_cpu(&t->cpus[cpu], cpu, epfd, data) < 0)
+			return -1;
+	return offer(t, MAJOR) ? 0 : -1;
+}
+
+struct trigger *trigger_open(int epfd, uint64_t data, bool early, struct trigger_features *features)
+{
+	int ncpus = (int)sysconf(_SC_NPROCESSORS_CONF);
+	struct trigger *t = calloc(1, sizeof(*t) + (size_t)ncpus * sizeof(t->cpus[0]));
+	int saved;
+
+	if (!t)
+		return NULL;
+	t->ncpus = ncpus;
+	for (int kind = 0; kind < KINDS; kind++)
+		t->attrs[kind] = common_attr();
+	t->attrs[MAJOR].config = PERF_COUNT_SW_PAGE_FAULTS_MAJ;
+	if (open_cpus(t, epfd, data) < 0) {
+		saved = errno;
+		trigger_close(t);
+		errno = saved;
+		return NULL;
+	}
+	look_for_entry(t, early, features);
+	return t;
+}
+
+static int attach_event(struct trigger *t, unsigned int group, enum event_kind kind, int cgroup_fd, int cpu)
+{
+	struct cpu *c = &t->cpus[cpu];
+	unsigned int slot = group * KINDS + kind;
+	int fd = open_event(&t->attrs[kind], cgroup_fd, cpu);
+
+	if (fd < 0)
+		return errno == ENODEV ? 0 : -1; /* offline by now */
+	if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, c->master) < 0 || ioctl(fd, PERF_EVENT_IOC_ID, &c->ids[slot]) < 0) {
+		close_keeping_errno(fd);
 		return -1;
 	}
-	t->n++;
+	c->fds[slot] = fd;
 	return 0;
 }
 
-int trigger_attach(struct trigger *t, int cgroup_fd, int epfd, uint64_t data)
+static int attach_kinds(struct trigger *t, unsigned int group, int cgroup_fd, int cpu)
 {
-	int cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
-
-	for (int cpu = 0; cpu < cpus; cpu++)
-		if (attach_cpu(t, cgroup_fd, cpu, epfd, data) < 0)
+	for (int kind = 0; kind < KINDS; kind++)
+		if (t->offered[kind] && attach_event(t, group, (enum event_kind)kind, cgroup_fd, cpu) < 0)
 			return -1;
 	return 0;
 }
 
-void trigger_detach(struct trigger *t)
+int trigger_attach(struct trigger *t, unsigned int group, int cgroup_fd)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		munmap(t->rings[i].base, ring_bytes());
-		close(t->rings[i].fd); /* leaves the epoll set with it */
+	int saved;
+
+	if (group >= MAX_GROUPS) {
+		errno = EINVAL;
+		return -1;
 	}
-	t->n = 0;
-}
-
-/* A record may wrap around the end of the ring. */
-static void copy_out(const struct ring *r, uint64_t at, void *out, size_t n)
-{
-	const char *data = (const char *)r->base + page_size();
-	size_t size = DATA_PAGES * page_size();
-	size_t from = (size_t)(at % size);
-	size_t first = n < size - from ? n : size - from;
-
-	memcpy(out, data + from, first);
-	memcpy((char *)out + first, data, n - first);
-}
-
-static void drain_ring(struct trigger *t, struct ring *r, fault_handler *handle, void *context)
-{
-	struct perf_event_mmap_page *meta = r->base;
-	uint64_t head = __atomic_load_n(&meta->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = meta->data_tail;
-
-	while (tail < head) {
-		struct sample s;
-		uint64_t lost[2]; /* id, number */
-
-		copy_out(r, tail, &s.header, sizeof(s.header));
-		if (s.header.size < sizeof(s.header))
-			break;
-		if (s.header.type == PERF_RECORD_SAMPLE && s.header.size >= sizeof(s)) {
-			copy_out(r, tail, &s, sizeof(s));
-			handle(context, &(struct fault){ .t = s.time, .address = s.address, .pid = (pid_t)s.pid });
-		} else if (s.header.type == PERF_RECORD_LOST && s.header.size >= sizeof(s.header) + sizeof(lost)) {
-			copy_out(r, tail + sizeof(s.header), lost, sizeof(lost));
-			t->lost += lost[1];
+	trigger_detach(t, group);
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		if (t->cpus[cpu].meta && attach_kinds(t, group, cgroup_fd, cpu) < 0) {
+			saved = errno;
+			trigger_detach(t, group);
+			errno = saved;
+			return -1;
 		}
-		tail += s.header.size;
 	}
-	__atomic_store_n(&meta->data_tail, head, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void trigger_detach(struct trigger *t, unsigned int group)
+{
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		struct cpu *c = &t->cpus[cpu];
+
+		for (unsigned int slot = group * KINDS; slot < (group + 1) * KINDS; slot++) {
+			if (c->ids[slot])
+				close(c->fds[slot]);
+			c->ids[slot] = 0;
+		}
+	}
+}
+
+void trigger_entry(struct trigger *t, unsigned int group, bool on)
+{
+	unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		struct cpu *c = &t->cpus[cpu];
+
+		for (unsigned int slot = group * KINDS + ENTRY_SWAP; slot < (group + 1) * KINDS; slot++)
+			if (c->ids[slot])
+				ioctl(c->fds[slot], request, 0);
+	}
+}
+
+/* The tail tells the kernel that there is room again. */
+static void advance(struct cpu *c)
+{
+	c->waiting = ring_next(&c->ring, &c->next);
+	__atomic_store_n(&c->meta->data_tail, c->ring.tail, __ATOMIC_RELEASE);
+}
+
+static struct cpu *oldest(struct trigger *t)
+{
+	struct cpu *best = NULL;
+
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		struct cpu *c = &t->cpus[cpu];
+
+		if (c->waiting && (!best || c->next.time < best->next.time))
+			best = c;
+	}
+	return best;
+}
+
+static void deliver(const struct cpu *c, fault_handler *handle, void *context)
+{
+	const struct ring_sample *s = &c->next;
+
+	for (unsigned int slot = 0; slot < MAX_EVENTS; slot++) {
+		if (c->ids[slot] != s->id)
+			continue;
+		handle(context, &(struct fault){
+					.t = s->time,
+					.address = s->address,
+					.pid = (pid_t)s->pid,
+					.tid = (pid_t)s->tid,
+					.group = slot / KINDS,
+					.source = slot % KINDS == MAJOR ? FAULT_MAJOR : FAULT_ENTRY,
+				});
+		return;
+	}
+	/* Nobody's: it was written before its group was detached. */
 }
 
 void trigger_drain(struct trigger *t, fault_handler *handle, void *context)
 {
-	for (size_t i = 0; i < t->n; i++)
-		drain_ring(t, &t->rings[i], handle, context);
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		struct cpu *c = &t->cpus[cpu];
+
+		if (!c->meta)
+			continue;
+		c->ring.head = __atomic_load_n(&c->meta->data_head, __ATOMIC_ACQUIRE);
+		advance(c);
+	}
+	for (struct cpu *c; (c = oldest(t)); advance(c))
+		deliver(c, handle, context);
+}
+
+uint64_t trigger_lost(const struct trigger *t)
+{
+	uint64_t lost = 0;
+
+	for (int cpu = 0; cpu < t->ncpus; cpu++)
+		lost += t->cpus[cpu].ring.lost;
+	return lost;
+}
+
+void trigger_close(struct trigger *t)
+{
+	for (unsigned int group = 0; group < MAX_GROUPS; group++)
+		trigger_detach(t, group);
+	for (int kind = 0; kind < KINDS; kind++)
+		if (t->offered[kind])
+			close(t->keepers[kind]);
+	if (t->offered[ENTRY_SWAP])
+		entry_release();
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		struct cpu *c = &t->cpus[cpu];
+
+		if (!c->meta)
+			continue;
+		munmap(c->meta, ring_bytes());
+		close(c->master); /* leaves the epoll set with it */
+	}
+	free(t);
 }

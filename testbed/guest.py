@@ -25,6 +25,7 @@ MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT = "org.paging.measure", "org.paging.pref
 PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT)
 PORT_FOLDER = "/dev/virtio-ports"  # in the guest
 GUEST_SSH, GUEST_HTTP = 22, 80
+DISK_NAMES = ("vda", "vdb")  # root and swap
 
 
 class GuestLost(GuestError):  # noqa: N818 - what happened, said as people say it
@@ -81,6 +82,13 @@ class Guest:
             why = panics[0] if panics else f"its console's last lines:\n{indent(tail(self.console))}"
             raise GuestLost(f"the guest is gone; {why}")
 
+    def disk_iops(self) -> dict[str, int]:
+        """The operations a second that QEMU grants each disk now, as libvirt says it; 0 is no limit."""
+        try:
+            return {disk: int(self.domain.blockIoTune(disk)["total_iops_sec"]) for disk in DISK_NAMES}
+        except libvirt.libvirtError as error:
+            raise GuestLost(f"the disks' limits could not be asked for: {error}") from error
+
     def resume(self) -> None:
         try:
             self.domain.resume()
@@ -132,7 +140,7 @@ def boot(
         kernel=image.kernel,
         initrd=image.initrd,
         cmdline=hardware.kernel_arguments,
-        disks=[{"file": disks.root, "target": "vda"}, {"file": disks.swap, "target": "vdb"}],
+        disks=[{"file": file, "target": name} for name, file in by_name(disks).items()],
         ports=[{"name": name, "path": path} for name, path in ports.items()],
         console=console,
         forwards=[{"host": host, "guest": guest} for guest, host in forwards.items()],
@@ -149,10 +157,17 @@ def boot(
 
 @contextmanager
 def restore(
-    connection: libvirt.virConnect, sockets: Path, image: Image, memory: Path, saved: Disks, folder: Path
+    connection: libvirt.virConnect,
+    sockets: Path,
+    image: Image,
+    memory: Path,
+    saved: Disks,
+    folder: Path,
+    disk_iops: int = 0,
 ) -> Iterator[Guest]:
     """A fork of a saved guest, paused, on fresh overlays of the ``saved`` disks made in ``folder``.
 
+    ``disk_iops`` limits each disk to so many operations a second for as long as the guest lives; 0 does not.
     Raises GuestError with libvirt's words if it does not come back.
     """
     disks = fresh_disks(folder, saved.root, saved.swap, "qcow2")
@@ -162,6 +177,8 @@ def restore(
         try:
             stored = connection.saveImageGetXMLDesc(str(memory), libvirt.VIR_DOMAIN_XML_SECURE)
             xml = readdress(stored, disks, ports, console, forwards)
+            if disk_iops:
+                xml = throttle(xml, disk_iops)
             connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
             domain = connection.lookupByName(DOMAIN_NAME)
         except libvirt.libvirtError as error:
@@ -198,7 +215,7 @@ def readdress(xml: str, disks: Disks, ports: Mapping[str, Path], console: Path, 
     """A saved guest's XML with this fork's own files and host ports; everything the guest sees stays."""
     ET.register_namespace("qemu", QEMU_NAMESPACE)
     domain = ET.fromstring(xml)  # noqa: S314 - libvirt's own output, from a file of our cache
-    files = {"vda": disks.root, "vdb": disks.swap}
+    files = by_name(disks)
     for disk in domain.iter("disk"):
         element(disk, "source").set("file", str(files[element(disk, "target").get("dev", "")]))
         for chain in disk.findall("backingStore"):
@@ -214,6 +231,21 @@ def readdress(xml: str, disks: Disks, ports: Mapping[str, Path], console: Path, 
             added = [f"hostfwd=tcp:127.0.0.1:{host}-10.0.2.15:{guest}" for guest, host in forwards.items()]
             argument.set("value", ",".join(kept + added))
     return ET.tostring(domain, encoding="unicode")
+
+
+def throttle(xml: str, disk_iops: int) -> str:
+    """A domain's XML in which QEMU lets each disk do at most so many reads and writes a second."""
+    ET.register_namespace("qemu", QEMU_NAMESPACE)
+    domain = ET.fromstring(xml)  # noqa: S314 - libvirt's own output, from a file of our cache
+    for disk in domain.iter("disk"):
+        for before in disk.findall("iotune"):
+            disk.remove(before)
+        ET.SubElement(ET.SubElement(disk, "iotune"), "total_iops_sec").text = str(disk_iops)
+    return ET.tostring(domain, encoding="unicode")
+
+
+def by_name(disks: Disks) -> dict[str, Path]:
+    return dict(zip(DISK_NAMES, (disks.root, disks.swap), strict=True))
 
 
 def element(parent: ET.Element, tag: str) -> ET.Element:

@@ -266,6 +266,13 @@ def test_prefetch_outcome_counts_service_a_within_the_recording(tmp_path: Path) 
     assert math.isnan(frames.prefetch["t"].iloc[0])
 
 
+def test_late_pages_are_not_wasted_ones(tmp_path: Path) -> None:
+    outcome = {"event": "outcome", "t": 501.0, "group": "service_a", "issued": 80, "used": 60, "late": 12}
+    samples = [start(), tick(0), tick(1), stop(1.1, 2)]
+    row = frames_of(tmp_path, samples, request=0.1, response=0.9, prefetch=[outcome]).cells.iloc[0]
+    assert (row["prefetch_used"], row["prefetch_precision"]) == (60, 0.9)
+
+
 def test_no_prefetch_is_unknown_and_not_zero(tmp_path: Path) -> None:
     samples = [start(), tick(0), tick(1), stop(1.1, 2)]
     row = frames_of(tmp_path, samples, request=0.1, response=0.9).cells.iloc[0]

@@ -22,6 +22,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for word in (
         "--quick",
+        "--suite",
         "--conditions",
         "--replicates",
         "--seed",
@@ -52,6 +53,28 @@ def test_quick_is_baseline_and_working_set_once(tmp_path: Path, capsys: pytest.C
     assert "01-working-set" in text
 
 
+def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(words(tmp_path, "--dry-run")) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("suite default: ")
+    assert "suites, for --suite: default, prefetcher" in text
+    assert run.main(words(tmp_path, "--suite", "prefetcher", "--dry-run")) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("suite prefetcher: ")
+    assert text.count("topology lxc") == 56
+    assert text.count("01-unpressured  topology lxc, policy off, no pressure\n") == 1
+    assert text.count("08-working-set-200  topology lxc, policy working-set, 200 operations/s a disk\n") == 1
+    more = ["--suite", "prefetcher", "--replicates", "2", "--dry-run"]
+    assert run.main(words(tmp_path, *more)) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("suite prefetcher, 2 instead of 8 replicates: ")
+    assert text.count("topology") == 14
+    assert run.main(words(tmp_path, *more, "--conditions", "unpressured,baseline")) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("own conditions instead of those of suite prefetcher")
+    assert text.count("topology") == 4
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
@@ -60,6 +83,9 @@ def test_quick_is_baseline_and_working_set_once(tmp_path: Path, capsys: pytest.C
         (["--replicates", "-1"], 2, "run.replicates"),
         (["--replicates", "0"], 2, "run.replicates"),
         (["--seed", "-1"], 2, "run.seed"),
+        (["--suite", "nonsense"], 2, "run.suite: there is no suite 'nonsense'; there are default, prefetcher"),
+        (["--suite", "nonsense", "--quick"], 2, "there is no suite 'nonsense'"),
+        (["--resume", "latest", "--suite", "prefetcher"], 2, "leave out the other options"),
         (["--config", "/absent.toml"], 2, "No such file"),
         (["--resume", "never"], 2, "there is no run 'never'"),
         (["report", "never"], 2, "there is no run 'never'"),

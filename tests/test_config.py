@@ -28,7 +28,8 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
     assert configuration.service_a.buffer_pool == "655M"
     waits = {"before_alpha_s": 5, "before_recording_s": 1, "before_request_s": 10, "after_response_s": 10}
     assert configuration.steps.model_dump() == waits
-    assert set(configuration.run.conditions) == {"figure1", "baseline", "siblings", "working-set"}
+    assert set(configuration.conditions) == {"figure1", "baseline", "siblings", "working-set"}
+    assert configuration.replicates == 3
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,20 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
         ("run", "conditions", ["baseline", "nonsense"], "no condition 'nonsense'; there are baseline"),
         ("run", "conditions", ["baseline", "baseline"], "named twice"),
         ("run", "conditions", [], "run.conditions"),
+        ("run", "suite", "nonsense", "run.suite: there is no suite 'nonsense'; there are default, prefetcher"),
+        ("suite.default", "replicates", 0, "suite.default.replicates"),
+        ("suite.default", "answers", "two\nlines", "suite.default.answers"),
+        ("suite.prefetcher", "conditions", ["x"], "suite.prefetcher.conditions: there is no condition 'x'"),
+        ("suite.prefetcher", "conditions", ["baseline", "baseline"], "suite.prefetcher.conditions: a condition is"),
+        ("condition.baseline", "disk_iops", -1, "condition.baseline.disk_iops"),
+        ("condition.baseline", "disk_iops", 200.5, "condition.baseline.disk_iops: Input should be a valid integer"),
+        ("condition.baseline", "disk_iops", True, "condition.baseline.disk_iops"),
+        ("condition.baseline", "pressure", "no", "condition.baseline.pressure: Input should be a valid boolean"),
+        ("condition.baseline", "policy", "oracle", "condition.baseline.policy: Input should be 'none', 'off',"),
+        ("bars", "reference", "x", "bars: there is no condition 'x'; there are baseline"),
+        ("bars", "judged_disk", "x", "bars: judged_disk: there is no disk 'x'; there are unthrottled, iops-5000"),
+        ("bars", "precision", 95, "bars.precision"),
+        ("bars.disk.iops-200", "excess_ratio", 0, "bars.disk.iops-200.excess_ratio"),
         ("guest", "memory_mib", 1024.5, "guest.memory_mib"),
         ("guest", "vcpus", True, "guest.vcpus"),
         ("guest", "kernel_arguments", "a\nb", "guest.kernel_arguments"),
@@ -57,7 +72,10 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
 )
 def test_a_mistake_is_named_with_its_place(section: str, key: str, value: object, expected: str) -> None:
     changed = values()
-    changed[section][key] = value
+    table = changed
+    for part in section.split("."):
+        table = table[part]
+    table[key] = value
     with pytest.raises(UsageError) as caught:
         check(changed, "mine.toml")
     message = str(caught.value)
@@ -87,5 +105,39 @@ def test_broken_toml_and_a_missing_file_are_usage_errors(tmp_path: Path) -> None
 
 def test_the_command_lines_changes_win() -> None:
     configuration = load(CONFIGURATION, {"run": {"replicates": 7, "conditions": ["baseline"]}})
-    assert configuration.run.replicates == 7
-    assert configuration.run.conditions == ("baseline",)
+    assert configuration.replicates == 7
+    assert configuration.conditions == ("baseline",)
+
+
+def test_the_suite_gives_what_is_not_given_itself() -> None:
+    suite = load(CONFIGURATION, {"run": {"suite": "prefetcher"}})
+    assert suite.replicates == 8
+    assert set(suite.conditions) >= {"unpressured", "baseline-200", "working-set-5000"}
+    fewer = load(CONFIGURATION, {"run": {"suite": "prefetcher", "replicates": 2}})
+    assert (fewer.conditions, fewer.replicates) == (suite.conditions, 2)
+
+
+def test_a_run_from_before_suites_and_bars_can_still_be_read() -> None:
+    old = values()
+    del old["suite"], old["bars"]
+    with pytest.raises(UsageError, match="there is no suite 'default'"):
+        check(old, "old.toml")
+    old["run"] |= {"conditions": ["baseline", "working-set"], "replicates": 2}
+    configuration = check(old, "old.toml")
+    assert (configuration.conditions, configuration.replicates) == (("baseline", "working-set"), 2)
+    assert configuration.bars is None
+
+
+@pytest.mark.parametrize("policy", ["off", "siblings", "working-set", "same-process", "other-container", "container"])
+def test_every_policy_of_the_prefetcher_can_be_a_conditions(policy: str) -> None:
+    changed = values()
+    changed["condition"]["baseline"]["policy"] = policy
+    assert check(changed, "mine.toml").condition["baseline"].policy == policy
+
+
+def test_conditions_are_pressed_and_unthrottled_unless_they_say_otherwise() -> None:
+    conditions = load(CONFIGURATION).condition
+    assert (conditions["baseline"].pressure, conditions["baseline"].disk_iops) == (True, 0)
+    assert (conditions["unpressured"].pressure, conditions["unpressured"].policy) == (False, "off")
+    assert {conditions[f"{name}-200"].disk_iops for name in ("baseline", "working-set")} == {200}
+    assert {conditions[f"{name}-5000"].disk_iops for name in ("baseline", "working-set")} == {5000}

@@ -230,6 +230,22 @@ def test_figure_1_on_plain_processes_and_the_papers_policy(tmp_path: Path) -> No
     assert float(siblings["prefetch_issued"]) > swapped_mib * 256, "all of the siblings' swapped-out pages"
 
 
+def test_slow_disks_and_a_service_that_stays_in_memory(tmp_path: Path) -> None:
+    done = run(tmp_path, "--suite", "prefetcher", "--conditions", "unpressured,baseline-200", "--replicates", "1")
+    assert done.returncode == 0, done.stderr
+    slow, resident = (cell_records(tmp_path, f"01-{name}") for name in ("baseline-200", "unpressured"))
+    assert next(r for r in slow if r.get("step") == "restored")["disk_iops"] == {"vda": 200, "vdb": 200}
+    assert "total_iops_sec" in (tmp_path / "latest/cells/01-baseline-200/domain.xml").read_text()
+    assert next(r for r in resident if r.get("step") == "restored")["disk_iops"] == {"vda": 0, "vdb": 0}
+    steps = [r["step"] for r in resident if r["type"] == "step"]
+    assert steps[3:6] == ["warm-up-request", "warm-up-response", "recording"]
+    assert "swapped-out" not in {r["check"] for r in resident if r["type"] == "check"}
+    faults = {row["condition"]: float(row["majflt_rdbms"]) for row in table(tmp_path, "cells.csv")}
+    assert faults["unpressured"] <= 10 < 100 <= faults["baseline-200"]
+    manifest = json.loads((tmp_path / "latest/manifest.json").read_text())
+    assert manifest["suite"]["name"] == "prefetcher"
+
+
 def test_ctrl_c_leaves_no_guest_and_the_run_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "run.py", "--results", str(tmp_path), "--cache", str(CACHE)]
     started = subprocess.Popen(

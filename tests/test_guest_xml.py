@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from testbed.guest import PORT_NAMES, Disks, readdress, render
+from testbed.guest import PORT_NAMES, Disks, readdress, render, throttle
 
 PORTS = {name: Path(f"/run/{name}.sock") for name in PORT_NAMES}
 
@@ -64,3 +64,14 @@ def test_a_fork_gets_its_own_files_and_ports_and_nothing_else() -> None:
     assert "restrict=on" in network
     for path in ("memory", "vcpu", "os/kernel", "os/cmdline"):
         assert after.findtext(path) == before.findtext(path)
+
+
+def test_a_throttle_stands_on_both_disks_once() -> None:
+    text = throttle(throttle(domain(), 5000), 200)
+    root = ET.fromstring(text)
+    disks = {disk.find("target").get("dev"): disk for disk in root.iterfind("devices/disk")}  # type: ignore[union-attr]
+    assert set(disks) == {"vda", "vdb"}
+    for disk in disks.values():
+        assert [limit.text for limit in disk.iterfind("iotune/total_iops_sec")] == ["200"]
+    assert arguments(text) == arguments(domain()), "nothing else is changed"
+    assert not list(ET.fromstring(domain()).iter("iotune")), "and none without asking"

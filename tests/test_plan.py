@@ -46,3 +46,31 @@ def test_the_estimate_grows_with_the_cells() -> None:
     one, three = (estimate(settings, make_plan(configuration(replicates=n))) for n in (1, 3))
     assert three.seconds == 3 * one.seconds
     assert one.cell_seconds >= 5 + 1 + 10 + 10
+
+
+def test_a_suite_has_its_own_conditions_and_blocks() -> None:
+    plan = make_plan(configuration(suite="prefetcher"))
+    assert len(plan.cells) == 7 * 8
+    block = sorted(cell.condition for cell in plan.cells if cell.replicate == 8)
+    assert block == sorted(
+        [
+            "unpressured",
+            "baseline",
+            "working-set",
+            "baseline-5000",
+            "working-set-5000",
+            "baseline-200",
+            "working-set-200",
+        ]
+    )
+    assert topologies(plan.cells) == ["lxc"], "one warm snapshot serves them all"
+
+
+def test_without_pressure_a_request_takes_alphas_place_in_the_estimate() -> None:
+    settings = configuration(suite="prefetcher", replicates=1, conditions=["baseline", "unpressured"])
+    both = estimate(settings, make_plan(settings))
+    alone = configuration(replicates=1, conditions=["baseline"])
+    usual = settings.estimate
+    pressed = estimate(alone, make_plan(alone)).seconds
+    assert both.seconds == 2 * pressed + usual.request_s - usual.alpha_s
+    assert both.cell_seconds == both.seconds / 2

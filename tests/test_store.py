@@ -7,7 +7,7 @@ import pytest
 
 from experiment.config import Configuration, load
 from experiment.plan import Plan, make_plan
-from experiment.runner import InThisThread, accept
+from experiment.runner import InThisThread, accept, suite_used
 from experiment.store import Journal, Store
 from testbed.errors import UsageError
 
@@ -37,6 +37,16 @@ def test_a_run_reads_back_as_it_was_written(
         assert found.configuration() == configuration
         assert found.plan() == plan
     assert (tmp_path / "latest").readlink() == Path(store.run)
+
+
+def test_a_suite_and_its_overrides_read_back(tmp_path: Path) -> None:
+    chosen = load(CONFIGURATION, {"run": {"suite": "prefetcher", "replicates": 2}})
+    again = Store.create(tmp_path, chosen, make_plan(chosen)).configuration()
+    assert again == chosen
+    assert make_plan(again) == make_plan(chosen)
+    manifest = suite_used(again)
+    assert (manifest["name"], manifest["replicates"]) == ("prefetcher", 2)
+    assert manifest["conditions"] == list(chosen.conditions)
 
 
 def test_only_a_complete_and_valid_last_record_is_done(store: Store, plan: Plan) -> None:

@@ -74,3 +74,9 @@ def test_the_samplers_own_complaint_fails() -> None:
 
 def test_nothing_recorded_passes_nothing_by_accident() -> None:
     assert failing([]) == {"ticks", "sampler-faults", "swapped-out", "stream"}
+
+
+def test_without_pressure_nothing_has_to_be_in_swap() -> None:
+    checks = check_cell(cell(ticks=[tick(0, 0), tick(1, 0), tick(2, 0)]), GOOD, EXPECTED, None)
+    assert {check.check for check in checks} == {"response", "ticks", "sampler-faults", "oom", "stream"}
+    assert all(check.ok for check in checks)

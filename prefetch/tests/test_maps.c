@@ -1,5 +1,7 @@
 #include "maps.h"
 
+#include <string.h>
+
 #include "check.h"
 
 static struct vma parse(const char *line)
@@ -18,8 +20,9 @@ static void test_kinds(void)
 	struct vma shared = parse("7f12b0000000-7f12b0010000 rw-s 00000000 00:01 42  /dev/zero (deleted)");
 
 	CHECK(text.start == 0x55d0c1a00000 && text.end == 0x55d0c1b2c000 && text.file && !text.skip && !text.shared);
-	CHECK(!heap.file && !heap.skip);
-	CHECK(!plain.file && !plain.skip && plain.end == 0x7f12a8000000);
+	CHECK(text.offset == 0x2c000 && strcmp(text.name, "/usr/sbin/mariadbd") == 0);
+	CHECK(!heap.file && !heap.skip && strcmp(heap.name, "[heap]") == 0);
+	CHECK(!plain.file && !plain.skip && plain.name[0] == 0 && plain.end == 0x7f12a8000000);
 	CHECK(shared.file && shared.shared && !shared.skip);
 }
 

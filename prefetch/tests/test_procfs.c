@@ -13,7 +13,7 @@ static void test_stat_with_parentheses_in_comm(void)
 	struct identity id;
 
 	CHECK(stat_parse(stat_text, &id));
-	CHECK(id.state == 'S' && id.cpu_ticks == 333 && id.start_ticks == 98765 && id.stack == 140737);
+	CHECK(id.state == 'S' && id.parent == 1 && id.cpu_ticks == 333 && id.start_ticks == 98765 && id.stack == 140737);
 	CHECK(!stat_parse("423 (cut) S 1 2", &id));
 	CHECK(!stat_parse("", &id));
 }

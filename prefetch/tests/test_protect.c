@@ -10,7 +10,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-static char dir[] = "/tmp/test_protect.XXXXXX";
+static char dir[] = "build/test_protect.XXXXXX"; /* a tmpfs may have no extended attributes */
 
 static void set(const char *name, const char *text)
 {
@@ -37,9 +37,9 @@ static const char *get(const char *name)
 static void test_bytes_are_bounded(void)
 {
 	CHECK(protect_bytes(10 * MIB, 30 * MIB, 1024 * MIB) == 40 * MIB);
-	CHECK(protect_bytes(250 * MIB, 30 * MIB, 1024 * MIB) == 256 * MIB);
-	CHECK(protect_bytes(10 * MIB, 300 * MIB, 1024 * MIB) == 256 * MIB);
-	CHECK(protect_bytes(UINT64_MAX, UINT64_MAX, 1024 * MIB) == 256 * MIB);
+	CHECK(protect_bytes(500 * MIB, 30 * MIB, 1024 * MIB) == 512 * MIB);
+	CHECK(protect_bytes(10 * MIB, 600 * MIB, 1024 * MIB) == 512 * MIB);
+	CHECK(protect_bytes(UINT64_MAX, UINT64_MAX, 1024 * MIB) == 512 * MIB);
 	CHECK(protect_bytes(5, 5, 0) == 0);
 }
 
@@ -58,6 +58,22 @@ static void test_what_was_there_comes_back(void)
 	CHECK(strncmp(get("memory.min"), "7\n", 2) == 0);
 }
 
+/* Killed in between: a successor puts back what was there, once. */
+static void test_a_successor_recovers(void)
+{
+	struct protection lost = { 0 };
+
+	set("memory.current", "4096\n");
+	set("memory.min", "77\n");
+	protect_begin(&lost, dir, 8192);
+	CHECK(lost.dir[0] && strncmp(get("memory.min"), "12288", 5) == 0);
+	protect_recover(dir);
+	CHECK(strncmp(get("memory.min"), "77\n", 3) == 0);
+	set("memory.min", "5\n");
+	protect_recover(dir);
+	CHECK(strncmp(get("memory.min"), "5\n", 2) == 0);
+}
+
 static void test_an_operators_larger_value_stays(void)
 {
 	struct protection p = { 0 };
@@ -65,11 +81,11 @@ static void test_an_operators_larger_value_stays(void)
 	set("memory.current", "4096\n");
 	set("memory.min", "99999\n");
 	protect_begin(&p, dir, 8192);
-	CHECK(!p.path[0]);
+	CHECK(!p.dir[0]);
 	CHECK(strncmp(get("memory.min"), "99999\n", 6) == 0);
 	set("memory.min", "max\n");
 	protect_begin(&p, dir, 8192);
-	CHECK(!p.path[0]);
+	CHECK(!p.dir[0]);
 	CHECK(strncmp(get("memory.min"), "max\n", 4) == 0);
 }
 
@@ -78,7 +94,7 @@ static void test_a_cgroup_that_is_gone_is_no_trouble(void)
 	struct protection p = { 0 };
 
 	protect_begin(&p, "/nonexistent/cgroup", 8192);
-	CHECK(!p.path[0]);
+	CHECK(!p.dir[0]);
 	protect_end(&p);
 }
 
@@ -87,9 +103,11 @@ int main(void)
 	CHECK(mkdtemp(dir));
 	test_bytes_are_bounded();
 	test_what_was_there_comes_back();
+	test_a_successor_recovers();
 	test_an_operators_larger_value_stays();
 	test_a_cgroup_that_is_gone_is_no_trouble();
 	set("memory.min", "");
-	CHECK(chdir(dir) == 0 && unlink("memory.min") == 0 && unlink("memory.current") == 0 && rmdir(dir) == 0);
+	CHECK(chdir(dir) == 0 && unlink("memory.min") == 0 && unlink("memory.current") == 0);
+	CHECK(chdir("../..") == 0 && rmdir(dir) == 0);
 	return 0;
 }

@@ -39,46 +39,12 @@ static void test_full_set_says_so(void)
 	CHECK(!s.truncated);
 	rangeset_append(&s, 5, 6);
 	CHECK(s.truncated && s.n == 2);
-	rangeset_copy(&out, &s);
-	CHECK(out.truncated);
+	rangeset_intersection(&s, &s, &out);
+	CHECK(out.truncated && rangeset_count(&out) == 2);
 	rangeset_append(&s, 4, 9); /* growing the last range needs no room */
 	CHECK(s.n == 2 && s.v[1].end == 9);
-	rangeset_insert(&s, 100);
-	CHECK(s.n == 2 && !rangeset_contains(&s, 100));
 	rangeset_clear(&s);
 	CHECK(!s.truncated && s.n == 0);
-}
-
-static void test_copy_into_less_room(void)
-{
-	struct range room[4];
-	struct range small[2];
-	struct rangeset s = make(room, 4);
-	struct rangeset out = make(small, 2);
-
-	for (uint64_t key = 0; key < 8; key += 2)
-		rangeset_append(&s, key, key + 1);
-	rangeset_copy(&out, &s);
-	CHECK(out.n == 2 && out.truncated && rangeset_contains(&out, 2) && !rangeset_contains(&out, 4));
-}
-
-static void test_insert_everywhere(void)
-{
-	struct range room[ROOM];
-	struct rangeset s = make(room, ROOM);
-
-	rangeset_insert(&s, 10);
-	rangeset_insert(&s, 12);
-	CHECK(s.n == 2);
-	rangeset_insert(&s, 11); /* joins both */
-	CHECK(s.n == 1 && s.v[0].start == 10 && s.v[0].end == 13);
-	rangeset_insert(&s, 9);
-	rangeset_insert(&s, 13);
-	rangeset_insert(&s, 11); /* there already */
-	CHECK(s.n == 1 && rangeset_count(&s) == 5);
-	rangeset_insert(&s, 5);
-	rangeset_insert(&s, 20);
-	CHECK(s.n == 3 && s.v[0].start == 5 && s.v[2].start == 20);
 }
 
 static void test_drop_whole_ranges(void)
@@ -92,23 +58,6 @@ static void test_drop_whole_ranges(void)
 	rangeset_append(&s, 30, 40);
 	rangeset_drop(&s, 10, 20);
 	CHECK(s.n == 2 && rangeset_contains(&s, 4) && rangeset_contains(&s, 30) && !rangeset_contains(&s, 12));
-}
-
-static void test_limit(void)
-{
-	struct range room[ROOM];
-	struct rangeset s = make(room, ROOM);
-
-	rangeset_append(&s, 0, 5);
-	rangeset_append(&s, 10, 15);
-	rangeset_limit(&s, 100);
-	CHECK(rangeset_count(&s) == 10);
-	rangeset_limit(&s, 7);
-	CHECK(s.n == 2 && s.v[1].end == 12);
-	rangeset_limit(&s, 5);
-	CHECK(s.n == 1);
-	rangeset_limit(&s, 0);
-	CHECK(s.n == 0);
 }
 
 /* From here on against plain arrays of booleans. */
@@ -134,34 +83,26 @@ static void check_sorted_apart(const struct rangeset *s)
 
 static void test_algebra_against_arrays(void)
 {
-	struct range rooms[5][ROOM];
+	struct range rooms[4][ROOM];
 	struct rangeset a = make(rooms[0], ROOM);
 	struct rangeset b = make(rooms[1], ROOM);
 	struct rangeset both = make(rooms[2], ROOM);
-	struct rangeset either = make(rooms[3], ROOM);
-	struct rangeset only_a = make(rooms[4], ROOM);
+	struct rangeset only_a = make(rooms[3], ROOM);
 	bool in_a[SPACE];
 	bool in_b[SPACE];
 	unsigned int random = 1;
 
 	for (int round = 0; round < 500; round++) {
-		uint64_t common = 0;
-
 		fill(&a, in_a, &random);
 		fill(&b, in_b, &random);
 		rangeset_intersection(&a, &b, &both);
-		rangeset_union(&a, &b, &either);
 		rangeset_difference(&a, &b, &only_a);
 		for (uint64_t key = 0; key < SPACE; key++) {
 			CHECK(rangeset_contains(&a, key) == in_a[key]);
 			CHECK(rangeset_contains(&both, key) == (in_a[key] && in_b[key]));
-			CHECK(rangeset_contains(&either, key) == (in_a[key] || in_b[key]));
 			CHECK(rangeset_contains(&only_a, key) == (in_a[key] && !in_b[key]));
-			common += in_a[key] && in_b[key];
 		}
-		CHECK(rangeset_common(&a, &b) == common);
 		check_sorted_apart(&both);
-		check_sorted_apart(&either);
 		check_sorted_apart(&only_a);
 	}
 }
@@ -170,10 +111,7 @@ int main(void)
 {
 	test_append_merges_neighbours();
 	test_full_set_says_so();
-	test_copy_into_less_room();
-	test_insert_everywhere();
 	test_drop_whole_ranges();
-	test_limit();
 	test_algebra_against_arrays();
 	return 0;
 }

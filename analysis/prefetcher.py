@@ -1,0 +1,240 @@
+"""Whether the prefetcher reaches its bars ([bars] of the configuration): per-cell values, comparisons, verdicts.
+
+Cells of one block are compared, those of ``prefetch`` with those of ``baseline``, a pair of conditions a disk. A block
+is left out of a comparison where one of its cells does not count or lacks the value. An estimate is judged itself;
+where a bar names the interval's upper end, that has to hold too.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.counters import Array
+from analysis.frames import DISKS, SERVICE, Frames
+from analysis.load import Run
+from analysis.statistics import Estimate, Statistic, estimate, excess_ratio, median, ratio_of_medians
+from analysis.tables import write_csv, write_text
+from analysis.verdicts import CANNOT_TELL, MET, MISSED, Bar, and_upper_end, at_least, at_most, fewer, under
+from experiment.bars import Bars, DiskBars
+
+PAGES = ["issued", "used", "late", "wasted", "demanded", "covered"]
+ROLES = ("rdbms", "httpd", "query.cgi")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A row of the table. ``baseline`` and ``prefetch`` are medians over its blocks; ``unit`` is theirs.
+
+    ``bar`` and ``verdict`` are "" where no bar stands.
+    """
+
+    disk: str
+    outcome: str
+    unit: str
+    baseline: float
+    prefetch: float
+    found: Estimate
+    bar: str
+    verdict: str
+
+
+def write_prefetcher(frames: Frames, bars: Bars, run: Run, folder: Path) -> list[Path]:
+    """Writes prefetcher_cells.csv, prefetcher.csv and prefetcher.md; nothing where no disk has both its conditions."""
+    cells = cell_values(frames, bars)
+    judged = judge(cells, bars)
+    if not judged:
+        return []
+    flat = [{**vars(judgement), **vars(judgement.found)} for judgement in judged]
+    columns = ["disk", "outcome", "unit", "blocks", "baseline", "prefetch", "value", "low", "high", "method"]
+    table = pd.DataFrame(flat)[[*columns, "bar", "verdict"]]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        write_csv(cells, folder / "prefetcher_cells.csv"),
+        write_csv(table, folder / "prefetcher.csv"),
+        write_text(markdown(judged, bars, run), folder / "prefetcher.md"),
+    ]
+
+
+def cell_values(frames: Frames, bars: Bars) -> pd.DataFrame:
+    """A row a cell of the conditions that the bars name: what is compared, from request to response.
+
+    ``read_mb``: 10^6 bytes, of both disks. ``excess_s``: ``response_s`` over the reference's median. ``issued`` to
+    ``covered``: pages, sums over the activations that count; ``first_issue_ms`` (median) and ``..._max``: their issues.
+    """
+    named = set(bars.conditions())
+    cells = frames.cells[frames.cells["condition"].isin(named)].reset_index(drop=True)
+    values = cells[["run", "cell", "condition", "replicate", "valid", "request_t", "first_byte_s", "response_s"]].copy()
+    for role in ROLES:
+        values[f"majflt_{role}"] = cells.get(f"majflt_{role}", math.nan)
+    values["read_mb"] = sum(cells[f"{disk}_read_bytes"] for disk in DISKS) / 1e6
+    reference = values.loc[(values["condition"] == bars.reference) & values["valid"].astype(bool), "response_s"]
+    values["excess_s"] = values["response_s"] - (float(reference.median()) if len(reference) else math.nan)
+    prefetched = [
+        activation_values(frames.prefetch[frames.prefetch["cell"] == cell], float(request_t) - bars.before_request_s)
+        for cell, request_t in zip(values["cell"], values["request_t"], strict=True)
+    ]
+    columns = [*PAGES, "precision", "coverage", "late_share", "first_issue_ms", "first_issue_ms_max"]
+    return values.drop(columns="request_t").join(pd.DataFrame(prefetched, columns=columns))
+
+
+def activation_values(events: pd.DataFrame, since: float) -> dict[str, float]:
+    """Service A's activations of one cell whose trigger lies at or after ``since``. What no event says is NaN.
+
+    Precision and what follows are those of the newer event stream, which tells pages that came late from those used.
+    """
+    mine = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
+    mine = mine[mine["group"].astype(str).str.contains(SERVICE, regex=False)]
+    key = mine["group"].astype(str) + "/" + mine["activation"].astype(str)
+    counting = key[(mine["event"] == "trigger") & (mine["t"] >= since)]
+    mine = mine[key.isin(counting)]
+    outcomes = mine[mine["event"] == "outcome"]
+    first = pd.to_numeric(mine.loc[mine["event"] == "issue", "first_issue_us"], errors="coerce").dropna() / 1e3
+    pages = {
+        name: float(pd.to_numeric(outcomes[name], errors="coerce").sum(min_count=max(1, len(outcomes))))
+        for name in PAGES
+    }
+    return {
+        **pages,
+        "precision": share(pages["used"] + pages["late"], pages["issued"]),
+        "coverage": share(pages["covered"], pages["demanded"]),
+        "late_share": share(pages["late"], pages["used"] + pages["late"]),
+        "first_issue_ms": float(first.median()) if len(first) else math.nan,
+        "first_issue_ms_max": float(first.max()) if len(first) else math.nan,
+    }
+
+
+def share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan
+
+
+def judge(cells: pd.DataFrame, bars: Bars) -> list[Judgement]:
+    """Every comparison on every disk that the run has both conditions of; excess only if it has the reference."""
+    planned = set(cells["condition"])
+    judged: list[Judgement] = []
+    for name, disk in bars.disk.items():
+        if {disk.baseline, disk.prefetch} <= planned:
+            judged += DiskJudge(name, disk, cells, bars).judge(with_excess=bars.reference in planned)
+    return judged
+
+
+@dataclass(frozen=True)
+class DiskJudge:
+    """The comparisons on one disk."""
+
+    name: str
+    disk: DiskBars
+    cells: pd.DataFrame
+    bars: Bars
+
+    def judge(self, *, with_excess: bool) -> list[Judgement]:
+        bars = self.bars
+        rdbms = and_upper_end(fewer(bars.rdbms_fewer), bars.rdbms_ratio_upper)
+        first_byte = and_upper_end(at_most(bars.first_byte_ratio), bars.first_byte_ratio_upper)
+        rows = [
+            self._ratio("major faults, RDBMS", "", "majflt_rdbms", rdbms),
+            self._ratio("major faults, httpd", "", "majflt_httpd", fewer(bars.httpd_fewer)),
+            self._ratio("major faults, query.cgi", "", "majflt_query.cgi", fewer(bars.query_cgi_fewer)),
+            self._ratio("time to first byte", "s", "first_byte_s", first_byte),
+        ]
+        if with_excess:
+            rows.append(self._excess(at_most(self.disk.excess_ratio)))
+        return [
+            *rows,
+            self._ratio("bytes read", "MB", "read_mb", self._here(at_most(bars.read_bytes_ratio))),
+            self._own("precision", "", "precision", self._here(at_least(bars.precision))),
+            self._own("coverage", "", "coverage", self._here(at_least(bars.coverage))),
+            self._own("late share", "", "late_share", self._here(at_most(bars.late_share))),
+            self._own("trigger to first issue, median", "ms", "first_issue_ms", self._here(under(bars.first_issue_ms))),
+            self._worst("trigger to first issue, worst", "ms", "first_issue_ms_max",
+                        self._here(under(bars.first_issue_ms))),
+        ]  # fmt: skip
+
+    def _here(self, bar: Bar) -> Bar | None:
+        """A bar that holds on one disk only."""
+        return bar if self.name == self.bars.judged_disk else None
+
+    def _ratio(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
+        samples = self._samples(column, self.disk.prefetch, self.disk.baseline)
+        return self._row(outcome, unit, samples, self._estimate(samples, ratio_of_medians), bar)
+
+    def _excess(self, bar: Bar) -> Judgement:
+        samples = self._samples("response_s", self.disk.prefetch, self.disk.baseline, self.bars.reference)
+        found = self._estimate(samples, excess_ratio)
+        over = [sample - middle(samples[2]) for sample in samples[:2]]
+        return self._row("excess time to response", "s", over, found, bar)
+
+    def _own(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
+        samples = self._samples(column, self.disk.prefetch)
+        return self._row(outcome, unit, samples, self._estimate(samples, median), bar)
+
+    def _worst(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
+        (sample,) = samples = self._samples(column, self.disk.prefetch)
+        found = Estimate(len(sample), float(sample.max()) if len(sample) else math.nan)
+        return self._row(outcome, unit, samples, found, bar)
+
+    def _estimate(self, samples: Sequence[Array], statistic: Statistic) -> Estimate:
+        return estimate(samples, statistic, self.bars)
+
+    def _row(self, outcome: str, unit: str, samples: Sequence[Array], found: Estimate, bar: Bar | None) -> Judgement:
+        baseline = middle(samples[1]) if len(samples) > 1 else math.nan
+        text, verdict = (bar.text, bar.verdict(found, self.bars.least_blocks)) if bar else ("", "")
+        return Judgement(self.name, outcome, unit, baseline, middle(samples[0]), found, text, verdict)
+
+    def _samples(self, column: str, *conditions: str) -> list[Array]:
+        """The column's values by condition, of the blocks in which all of these cells count and have one."""
+        valid = self.cells[self.cells["valid"].astype(bool)]
+        wide = valid.pivot(index="replicate", columns="condition", values=column).reindex(columns=[*conditions])
+        whole = wide.astype(float).dropna()
+        return [whole[condition].to_numpy(float) for condition in conditions]
+
+
+def middle(sample: Array) -> float:
+    return float(np.median(sample)) if len(sample) else math.nan
+
+
+def markdown(judged: Sequence[Judgement], bars: Bars, run: Run) -> str:
+    """The comparisons as a table to be read."""
+    verdicts = [judgement.verdict for judgement in judged]
+    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (MET, MISSED, CANNOT_TELL))
+    lines = [
+        f"# The prefetcher and its bars: run {run.name}",
+        "",
+        f"{counts}. Medians over blocks; value: prefetch / baseline, or the prefetch's own where no baseline stands. "
+        f"In brackets: {100 * bars.confidence:g} % interval over blocks (bootstrap, BCa; with a star percentile, where "
+        f"BCa is not defined). With fewer than {bars.least_blocks} blocks nothing can be told. "
+        f"Bars that stand on one disk only hold on {bars.judged_disk}.",
+        "",
+    ]
+    if run.accelerator == "tcg":
+        lines += ["Times are emulated (TCG): compare their ratios, not seconds.", ""]
+    lines += [
+        "| disk | outcome | blocks | baseline | prefetch | value | bar | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in judged:
+        found = row.found
+        star = "*" if found.method == "percentile" else ""
+        interval = f" [{number(found.low)}, {number(found.high)}]{star}" if found.method else ""
+        cells = (
+            row.disk,
+            row.outcome + (f" [{row.unit}]" if row.unit else ""),
+            str(found.blocks),
+            number(row.baseline),
+            number(row.prefetch),
+            number(found.value) + interval,
+            row.bar or "-",
+            row.verdict or "-",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """Three digits, large numbers whole."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,86 @@
+"""Estimates over blocks with bootstrap intervals. Pure; the same seed gives the same interval."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import stats
+
+from analysis.counters import Array
+
+# Of samples, a sample an argument, and of ``axis``, along which their blocks lie.
+Statistic = Callable[..., Any]
+
+
+class Settings(Protocol):
+    """How intervals are made, and with how few blocks none is."""
+
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def resamples(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def least_blocks(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic's value over so many blocks; NaN is unknown. ``method`` is "" where there is no interval."""
+
+    blocks: int
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    method: str = ""
+
+
+def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings) -> Estimate:
+    """``statistic`` of samples that are paired by block, with its interval where there are blocks enough.
+
+    The interval is bias-corrected and accelerated (BCa). That is not defined where leaving any one block out gives
+    the same value, or where no resample lies on one side of it; then it is the plain percentile interval.
+    """
+    blocks = len(samples[0])
+    if not blocks:
+        return Estimate(0, math.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(*samples))
+        if blocks < settings.least_blocks or not math.isfinite(value):
+            return Estimate(blocks, value if math.isfinite(value) else math.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that BCa is not defined: handled here
+            for method in ("BCa", "percentile"):
+                found = stats.bootstrap(
+                    tuple(samples),
+                    statistic,
+                    paired=True,
+                    vectorized=True,
+                    method=method,
+                    n_resamples=settings.resamples,
+                    confidence_level=settings.confidence,
+                    rng=np.random.default_rng(settings.seed),
+                )
+                low, high = float(found.confidence_interval.low), float(found.confidence_interval.high)
+                if math.isfinite(low) and math.isfinite(high):
+                    return Estimate(blocks, value, low, high, method)
+    return Estimate(blocks, value)
+
+
+def median(sample: Array, axis: int = -1) -> Any:
+    return np.median(sample, axis=axis)
+
+
+def ratio_of_medians(above: Array, below: Array, axis: int = -1) -> Any:
+    return np.median(above, axis=axis) / np.median(below, axis=axis)
+
+
+def excess_ratio(above: Array, below: Array, reference: Array, axis: int = -1) -> Any:
+    """The ratio of what two medians have in excess of a third; unknown where the second has no excess."""
+    least = np.median(reference, axis=axis)
+    excess = np.median(below, axis=axis) - least
+    return (np.median(above, axis=axis) - least) / np.where(excess > 0, excess, np.nan)

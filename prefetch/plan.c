@@ -1,0 +1,217 @@
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void plan_init(struct plan *p, struct pool *pool)
+{
+	*p = (struct plan){ .pool = pool };
+}
+
+static void clear(struct plan *p)
+{
+	p->n = p->nworker = p->nplacements = 0;
+	p->pages = 0;
+	p->truncated = false;
+}
+
+void plan_free(struct plan *p)
+{
+	if (p->v)
+		pool_give(p->pool, p->v);
+	if (p->worker)
+		pool_give(p->pool, p->worker);
+	if (p->placements)
+		pool_give(p->pool, p->placements);
+	plan_init(p, p->pool);
+}
+
+static void push(struct plan *p, struct target **v, size_t *n, size_t *cap, const struct target *t)
+{
+	void *array = *v;
+
+	if (!pool_reserve(p->pool, &array, cap, sizeof(**v), *n + 1)) {
+		p->truncated = true;
+		return;
+	}
+	*v = array;
+	(*v)[(*n)++] = *t;
+	p->pages += t->pages;
+}
+
+static int find_file(const struct workset *w, const char *path)
+{
+	for (size_t i = 0; i < w->nfiles; i++)
+		if (strcmp(w->files[i].path, path) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The region of the pages of PLACE that belong to its process: of a private file mapping, the written ones. */
+static int region_of(const struct workset *w, const struct places *places, const struct place *place, int role)
+{
+	struct region region = { .kind = place->kind, .role = (uint16_t)role, .ordinal = place->ordinal };
+	int file;
+
+	if (place->kind == REGION_FILE) {
+		file = place->private ? find_file(w, places->paths[place->path]) : -1;
+		if (file < 0)
+			return -1;
+		region.kind = REGION_COW;
+		region.file = (uint16_t)file;
+	}
+	return workset_find_region(w, &region);
+}
+
+static void place_member(struct plan *p, const struct workset *w, unsigned int slot, int role,
+			 const struct places *places)
+{
+	for (size_t i = 0; i < places->n; i++) {
+		int region = region_of(w, places, &places->v[i], role);
+		void *v = p->placements;
+
+		if (region < 0)
+			continue;
+		if (!pool_reserve(p->pool, &v, &p->cap_placements, sizeof(*p->placements), p->nplacements + 1)) {
+			p->truncated = true;
+			return;
+		}
+		p->placements = v;
+		p->placements[p->nplacements++] =
+			(struct placement){ .region = (uint32_t)region, .slot = slot, .place = places->v[i] };
+	}
+}
+
+static int by_region_and_slot(const void *a, const void *b)
+{
+	const struct placement *x = a;
+	const struct placement *y = b;
+
+	if (x->region != y->region)
+		return x->region < y->region ? -1 : 1;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static enum target_kind target_kind(enum region_kind kind)
+{
+	if (kind == REGION_FILE)
+		return TARGET_FILE;
+	return kind == REGION_COW ? TARGET_READ : TARGET_ADVISE;
+}
+
+static size_t first_placement(const struct plan *p, uint32_t region)
+{
+	size_t low = 0;
+	size_t high = p->nplacements;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->placements[middle].region < region)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The address of pages of a region in member SLOT, or in any with SLOT -1. */
+static bool locate(const struct plan *p, uint32_t region, uint64_t page, uint32_t pages, int slot, struct target *out)
+{
+	uint64_t address;
+
+	for (size_t i = first_placement(p, region); i < p->nplacements && p->placements[i].region == region; i++) {
+		const struct placement *at = &p->placements[i];
+
+		if ((slot < 0 || at->slot == (unsigned int)slot) && place_address(&at->place, page, pages, &address)) {
+			out->page = address / PAGE_BYTES;
+			out->pages = pages;
+			out->where = at->slot;
+			out->region = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool plan_resolve(const struct plan *p, const struct workset *w, const struct target *t, unsigned int slot,
+		  struct target *out)
+{
+	out->kind = (uint8_t)target_kind(w->regions[t->where].kind);
+	return locate(p, t->where, t->page, t->pages, (int)slot, out);
+}
+
+static void add_extent(struct plan *p, const struct workset *w, const struct extent *e)
+{
+	const struct region *region = &w->regions[e->region];
+	struct target t = { .page = e->page, .pages = e->pages, .where = e->region, .region = true };
+
+	if (region->kind == REGION_FILE) {
+		t.kind = TARGET_FILE;
+		t.where = region->file;
+		t.region = false;
+		push(p, &p->v, &p->n, &p->cap, &t);
+	} else if (w->roles[region->role].worker) {
+		push(p, &p->worker, &p->nworker, &p->cap_worker, &t);
+	} else {
+		t.kind = (uint8_t)target_kind(region->kind);
+		if (locate(p, e->region, e->page, e->pages, -1, &t))
+			push(p, &p->v, &p->n, &p->cap, &t);
+	}
+}
+
+void plan_working_set(struct plan *p, const struct workset *w, const struct members *m, struct places *places)
+{
+	size_t cap = w->npages ? w->npages : 1;
+	struct extent *extents;
+	uint64_t pages;
+	size_t n;
+
+	clear(p);
+	for (unsigned int slot = 0; slot < m->nslots; slot++)
+		if (m->slots[slot].used && m->slots[slot].role != NO_ROLE && places_read(places, m->slots[slot].pid))
+			place_member(p, w, slot, m->slots[slot].role, places);
+	if (p->nplacements)
+		qsort(p->placements, p->nplacements, sizeof(*p->placements), by_region_and_slot);
+	extents = pool_take(p->pool, cap * sizeof(*extents));
+	if (!extents) {
+		p->truncated = true;
+		return;
+	}
+	n = workset_extents(w, TARGET_PAGES, extents, cap, &pages);
+	for (size_t i = 0; i < n; i++)
+		add_extent(p, w, &extents[i]);
+	pool_give(p->pool, extents);
+}
+
+static void add_range(struct plan *p, const struct range *r, enum target_kind kind)
+{
+	uint32_t slot = key_slot(r->start);
+
+	for (uint64_t at = r->start; at < r->end; at += TARGET_PAGES) {
+		uint64_t pages = r->end - at < TARGET_PAGES ? r->end - at : TARGET_PAGES;
+
+		push(p, &p->v, &p->n, &p->cap,
+		     &(struct target){ .page = at & PAGE_MASK_BITS, .pages = (uint32_t)pages, .where = slot, .kind = (uint8_t)kind });
+	}
+}
+
+void plan_swapped(struct plan *p, const struct pageset *absent, int except, int only)
+{
+	static const struct {
+		enum page_kind page;
+		enum target_kind target;
+	} kinds[] = { { KIND_ANON, TARGET_ADVISE }, { KIND_COW, TARGET_READ } };
+
+	clear(p);
+	for (size_t k = 0; k < 2; k++) {
+		const struct rangeset *set = &absent->kind[kinds[k].page];
+
+		for (size_t i = 0; i < set->n; i++) {
+			int slot = (int)key_slot(set->v[i].start);
+
+			if (slot != except && (only < 0 || slot == only))
+				add_range(p, &set->v[i], kinds[k].target);
+		}
+	}
+}

@@ -1,0 +1,102 @@
+"""The paper's steps, played to streams that answer at once; alpha's place without pressure."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from measure import timeline
+from measure.stream import Mark, OwnUse, Record, Start, Stop, Tick
+from measure.timeline import Streams, Timeline
+from workloads.service_a.request import Response
+
+OWN = OwnUse(minflt=0, majflt=0, cpu_us=0)
+TICK = {"late_us": 0, "missed": 0, "self": OWN, "vmstat": {}, "meminfo": {}, "groups": {}, "disks": {}, "procs": ()}
+
+
+class Samples:
+    """A sampler that does at once what it is told, and ticks as far as somebody waits."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def send(self, command: str) -> None:
+        word, _, name = command.partition(" ")
+        if word == "start":
+            self.records.append(Start(type="start", t=100.0, wall=0.0, interval=1.0))
+        elif word == "mark":
+            self.records.append(Mark(type="mark", t=111.0, name=name))
+        elif word == "stop":
+            values = {"ticks": 25, "missed": 0, "dropped": 0, "lost_exits": 0, "overruns": 0, "self": OWN}
+            self.records.append(Stop.model_validate({"type": "stop", "t": 125.0, **values}))
+
+    def wait(self, found: Callable[[Record], bool], _limit: float, what: str, _alive: Callable[[], None]) -> Record:
+        for n in range(100):
+            if record := next((record for record in self.records if found(record)), None):
+                return record
+            self.records.append(Tick.model_validate({"type": "tick", "n": n, "t": 100.0, "due": 100.0, **TICK}))
+        pytest.fail(what)
+
+
+class Alpha:
+    def wait_event(self, _name: str, _limit: float, _guest: object) -> dict[str, object]:
+        return {"t": 99.0}
+
+
+class Topology:
+    def __init__(self) -> None:
+        self.started = 0
+
+    def start_alpha(self, _shell: object) -> None:
+        self.started += 1
+
+
+class Guest:
+    http_port = 8080
+
+    def alive(self) -> None:
+        """It is."""
+
+
+class Times:
+    before_alpha_s, before_recording_s, before_request_s, after_response_s = 0.0, 0.0, 10.0, 0.0
+
+
+def play(monkeypatch: pytest.MonkeyPatch, *, pressure: bool) -> tuple[list[str], int]:
+    """The steps as they were noted, and how often alpha was started."""
+    steps: list[str] = []
+
+    def answer(_port: int, _limit: float, on_first_byte: Callable[[], None] = lambda: None) -> Response:
+        steps.append("GET")
+        on_first_byte()
+        return Response(3, 42, 0.5, 1.0)
+
+    monkeypatch.setattr(timeline, "request", answer)
+    topology, unknown = Topology(), Samples()
+    guest: Any = Guest()
+    streams: Any = Streams(unknown, Samples(), Alpha())  # type: ignore[arg-type]
+    performance = Timeline(
+        guest,
+        topology,  # type: ignore[arg-type]
+        streams,
+        Times(),
+        1.0,
+        60,
+        60,
+        pressure,
+        lambda step, **_values: steps.append(step),
+    )
+    response = performance.perform(None)  # type: ignore[arg-type]
+    assert response.rows == 3
+    return steps, topology.started
+
+
+RECORDED = ["recording", "request", "GET", "first-byte", "response", "stop"]
+
+
+def test_with_pressure_alpha_comes_before_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert play(monkeypatch, pressure=True) == (["alpha-start", "alpha-ready", *RECORDED], 1)
+
+
+def test_without_pressure_a_request_of_its_own_comes_there_and_no_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert play(monkeypatch, pressure=False) == (["warm-up-request", "GET", "warm-up-response", *RECORDED], 0)
