@@ -1,21 +1,25 @@
 # make reproduce   set up this machine and run the whole experiment
 # make test        set up this machine and run every test, those with a real guest too
 # make check       everything without a guest, under 2 minutes
+# make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
 
 PYTHON := .venv/bin/python
 C_PARTS := workloads/alpha measure prefetch
 
-.PHONY: reproduce test check lint setup programs bench clean
+.PHONY: reproduce test check fuzz lint setup programs bench clean
 
 reproduce: setup
 	$(PYTHON) run.py
 
-test: check
+test: check fuzz
 	$(PYTHON) -m pytest -m guest
 
 check: setup lint
 	$(PYTHON) -m pytest -m "not guest"
+
+fuzz: setup
+	@$(MAKE) --no-print-directory --silent -C prefetch fuzz
 
 lint: setup
 	$(PYTHON) -m ruff check

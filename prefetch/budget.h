@@ -7,12 +7,14 @@
 
 #define QUOTA_MIN 64u /* pages: enough to find out that prefetching pays again */
 
+#define PAGES_OF_MIB(m) ((uint64_t)(m) * 256)
+
 /* What the machine and the container have, in pages. */
 struct memory {
 	uint64_t total;
 	uint64_t free;
 	uint64_t high;	   /* sum of the zones' high watermarks: above it nobody reclaims */
-	uint64_t headroom; /* of the container, to the nearest memory.high or memory.max above it; UINT64_MAX: no limit */
+	uint64_t headroom; /* of the container, to the nearest memory.high or memory.max; UINT64_MAX: no limit */
 	uint64_t stalls;   /* direct reclaims so far, of anybody */
 };
 

@@ -7,6 +7,7 @@
 
 #define NS_PER_MS 1000000u
 #define NS_PER_US 1000u
+#define NS_OF_MS(ms) ((uint64_t)(ms) * NS_PER_MS)
 
 static inline uint64_t now_ns(void)
 {

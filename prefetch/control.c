@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "groups.h"
 #include "jsonline.h"
 #include "report.h"
 #include "setfile.h"
@@ -130,52 +131,6 @@ static size_t status_json(struct daemon *d, const char *only, char *reply, size_
 	return json_end(&j);
 }
 
-static size_t outcome_text(const struct outcome *o, char *reply, size_t cap)
-{
-	uint64_t issued = o->issued ? o->issued : 1;
-	uint64_t demanded = o->demanded ? o->demanded : 1;
-	int n = snprintf(reply, cap,
-			 "  activation %" PRIu64 ", %s: %" PRIu64 " major faults; issued %" PRIu64 " pages, precision %" PRIu64
-			 " %%, coverage %" PRIu64 " %%, late %" PRIu64 ", wasted %" PRIu64 "; first issue after %" PRIu64 " us\n",
-			 o->number, policy_name(o->policy), o->majors, o->issued, (o->used + o->late) * 100 / issued,
-			 o->covered * 100 / demanded, o->late, o->wasted, o->first_issue_ns / NS_PER_US);
-
-	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
-}
-
-static size_t group_text(const struct group *g, char *reply, size_t cap)
-{
-	int n = snprintf(reply, cap,
-			 "%s: %s, %zu processes, %" PRIu64 " activations; set of %zu pages (%zu files)%s, quota %" PRIu64 " pages%s\n",
-			 g->name, g->active ? "active" : "quiet", members_count(&g->members), g->number, g->learned.npages,
-			 g->learned.nfiles, g->learned.truncated ? ", truncated" : "", g->quota,
-			 g->fresh || g->active ? "" : " (snapshot outdated)");
-	size_t len = n > 0 && (size_t)n < cap ? (size_t)n : 0;
-
-	for (uint64_t k = 0; k < HISTORY && k < g->number; k++) {
-		const struct outcome *o = &g->history[(g->number - k) % HISTORY];
-
-		if (o->number)
-			len += outcome_text(o, reply + len, cap - len);
-	}
-	return len;
-}
-
-static size_t status_text(struct daemon *d, const char *only, char *reply, size_t cap)
-{
-	size_t len = (size_t)snprintf(reply, cap,
-				      "policy %s, pid %d, early trigger %s, %zu of %zu KiB in use, %" PRIu64 " faults lost, %" PRIu64
-				      " events dropped\n",
-				      policy_name(d->policy), getpid(), d->features.entry_swap ? "yes" : "no",
-				      d->pool.used / 1024, d->pool.bytes / 1024,
-				      trigger_lost(d->trigger) + d->faults.dropped, d->events.dropped);
-
-	for (size_t i = 0; i < MAX_GROUPS; i++)
-		if (d->groups[i].used && (!only[0] || strcmp(only, d->groups[i].name) == 0))
-			len += group_text(&d->groups[i], reply + len, cap - len);
-	return len;
-}
-
 __attribute__((format(printf, 3, 4))) static size_t say(char *reply, size_t cap, const char *format, ...)
 {
 	va_list args;
@@ -187,6 +142,52 @@ __attribute__((format(printf, 3, 4))) static size_t say(char *reply, size_t cap,
 	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
+static size_t outcome_text(const struct outcome *o, char *reply, size_t cap)
+{
+	uint64_t issued = o->issued ? o->issued : 1;
+	uint64_t demanded = o->demanded ? o->demanded : 1;
+	size_t n = say(reply, cap, "  activation %" PRIu64 ", %s: %" PRIu64 " major faults", o->number,
+		       policy_name(o->policy), o->majors);
+
+	if (o->policy == POLICY_OFF)
+		return n + say(reply + n, cap - n, "\n");
+	n += say(reply + n, cap - n, "; issued %" PRIu64 " pages, precision %" PRIu64 " %%, coverage %" PRIu64 " %%",
+		 o->issued, (o->used + o->late) * 100 / issued, o->covered * 100 / demanded);
+	return n + say(reply + n, cap - n, ", late %" PRIu64 ", wasted %" PRIu64 "; first issue after %" PRIu64 " us\n",
+		       o->late, o->wasted, o->first_issue_ns / NS_PER_US);
+}
+
+static size_t group_text(const struct group *g, char *reply, size_t cap)
+{
+	size_t n = say(reply, cap, "%s: %s, %zu processes, %" PRIu64 " activations", g->name,
+		       g->active ? "active" : "quiet", members_count(&g->members), g->number);
+
+	n += say(reply + n, cap - n, "; set of %zu pages (%zu files)%s", g->learned.npages, g->learned.nfiles,
+		 g->learned.truncated ? ", truncated" : "");
+	n += say(reply + n, cap - n, ", quota %" PRIu64 " pages%s\n", g->quota,
+		 g->fresh || g->active ? "" : " (snapshot outdated)");
+	for (uint64_t k = 0; k < HISTORY && k < g->number; k++) {
+		const struct outcome *o = &g->history[(g->number - k) % HISTORY];
+
+		if (o->number)
+			n += outcome_text(o, reply + n, cap - n);
+	}
+	return n;
+}
+
+static size_t status_text(struct daemon *d, const char *only, char *reply, size_t cap)
+{
+	size_t n = say(reply, cap, "policy %s, pid %d, early trigger %s, %zu of %zu KiB in use", policy_name(d->policy),
+		       getpid(), d->features.entry_swap ? "yes" : "no", d->pool.used / 1024, d->pool.bytes / 1024);
+
+	n += say(reply + n, cap - n, ", %" PRIu64 " faults lost, %" PRIu64 " events dropped\n",
+		 trigger_lost(d->trigger) + d->faults.dropped, d->events.dropped);
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && (!only[0] || strcmp(only, d->groups[i].name) == 0))
+			n += group_text(&d->groups[i], reply + n, cap - n);
+	return n;
+}
+
 static size_t status(struct daemon *d, const char *words, char *reply, size_t cap)
 {
 	size_t ok = say(reply, cap, "ok ");
@@ -195,7 +196,7 @@ static size_t status(struct daemon *d, const char *words, char *reply, size_t ca
 	size_t n;
 
 	only += *only == ' ';
-	if (only[0] && !daemon_find(d, only))
+	if (only[0] && !groups_find(d, only))
 		return say(reply, cap, "error no group %s\n", only);
 	n = json ? status_json(d, only, reply + ok, cap - ok) : status_text(d, only, reply + ok, cap - ok);
 	return n ? ok + n : say(reply, cap, "error too many groups for one answer: name one\n");
@@ -244,7 +245,7 @@ static size_t trace(struct daemon *d, char *words, char *reply, size_t cap)
 	if (!path)
 		return say(reply, cap, "error expected a group and a path\n");
 	*path++ = 0;
-	g = daemon_find(d, words);
+	g = groups_find(d, words);
 	if (!g)
 		return say(reply, cap, "error no group %s\n", words);
 	failed = write_trace(d, g, path);
@@ -253,7 +254,7 @@ static size_t trace(struct daemon *d, char *words, char *reply, size_t cap)
 
 static size_t forget(struct daemon *d, const char *name, char *reply, size_t cap)
 {
-	struct group *g = daemon_find(d, name);
+	struct group *g = groups_find(d, name);
 
 	if (!g)
 		return say(reply, cap, "error no group %s\n", name);

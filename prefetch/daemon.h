@@ -26,6 +26,8 @@ struct daemon {
 	struct pool pool;
 	struct group groups[MAX_GROUPS];
 	struct faultlog faults;
+	struct places newcomer; /* of the process that last faulted among those that began in an activation */
+	pid_t newcomer_pid;
 	struct places places;	/* scratch, as are the following */
 	struct pageset after;
 	struct pageset brought;
@@ -35,6 +37,5 @@ struct daemon {
 };
 
 void daemon_set_policy(struct daemon *d, enum policy policy);
-struct group *daemon_find(struct daemon *d, const char *name);
 
 #endif

@@ -61,7 +61,7 @@ const char *entry_swap(struct perf_event_attr *attr)
 	if (read_id(tracefs, "prefetchd/swap", attr))
 		return NULL;
 	if (!define(tracefs, "p:prefetchd/swap do_swap_page\n"))
-		return errno == ENOENT ? "the kernel has no kprobes, or no do_swap_page" : "kprobe_events cannot be written";
+		return errno == ENOENT ? "no kprobes, or no do_swap_page" : "kprobe_events cannot be written";
 	return read_id(tracefs, "prefetchd/swap", attr) ? NULL : "the kprobe did not appear";
 }
 

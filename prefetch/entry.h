@@ -6,8 +6,8 @@
 
 /* Fill type and config of ATTR. NULL, or in a few words why there is no such event. */
 
-/* do_swap_page, by a kprobe of tracefs: one for all groups. (The kprobe PMU would make one for each event, and a swap fault
- * would pass them all.) A definition that a killed predecessor left behind is taken over. */
+/* do_swap_page, by a kprobe of tracefs: one for all groups. (The kprobe PMU would make one for each event, and a swap
+ * fault would pass them all.) A definition that a killed predecessor left behind is taken over. */
 const char *entry_swap(struct perf_event_attr *attr);
 /* The tracepoint filemap:mm_filemap_fault (Linux 6.11). */
 const char *entry_file(struct perf_event_attr *attr);

@@ -19,8 +19,8 @@ struct files {
 	struct pool *pool;
 };
 
-/* What PATH is in the root of process PID. False: nothing that can be prefetched (gone, no regular file, tmpfs, path too
- * long). Symbolic links are followed within that root only. */
+/* What PATH is in the root of process PID. False: nothing that can be prefetched (gone, no regular file, tmpfs, path
+ * too long). Symbolic links are followed within that root only. */
 bool file_identify(pid_t pid, const char *path, struct wfile *out);
 
 void files_init(struct files *f, struct pool *pool);

@@ -52,6 +52,7 @@ struct group {
 	uint64_t snapshot_ns;
 	uint64_t snapshot_took_ns;
 	struct pageset before;
+	struct pageset present; /* mapped pages of forked workers */
 	struct workset learned;
 	struct workset oracle; /* policy oracle only */
 	struct files files;    /* of the set that the plan is made of */

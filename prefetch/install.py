@@ -18,7 +18,8 @@ Description=container-aware prefetcher
 [Service]
 ExecStart=/usr/local/sbin/prefetchd {groups} --policy off --events {port} \
 --quiet-ms {trigger.quiet_ms} --settle-ms {trigger.settle_ms} \
---burst {trigger.burst} --burst-ms {trigger.burst_ms}
+--burst {trigger.burst} --burst-ms {trigger.burst_ms} --state /var/lib/prefetchd
+StateDirectory=prefetchd
 LimitMEMLOCK=infinity
 OOMScoreAdjust=-900
 """

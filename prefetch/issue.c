@@ -40,6 +40,13 @@ void issue_free(struct issue *i)
 	issue_init(i, i->pool);
 }
 
+static void forget_seen(struct issue *i)
+{
+	if (i->seen)
+		memset(i->seen, 0, i->cap_seen * sizeof(*i->seen));
+	i->seen_any = false;
+}
+
 void issue_reserve(struct issue *i, const struct plan *plan)
 {
 	size_t slots = 1024;
@@ -51,12 +58,13 @@ void issue_reserve(struct issue *i, const struct plan *plan)
 		i->runs = runs;
 	while (slots < 2 * plan->pages)
 		slots *= 2;
-	if (slots <= i->cap_seen)
-		return;
-	if (seen)
-		pool_give(i->pool, seen);
-	i->seen = pool_take(i->pool, slots * sizeof(*i->seen));
-	i->cap_seen = i->seen ? slots : 0;
+	if (slots > i->cap_seen) {
+		if (seen)
+			pool_give(i->pool, seen);
+		i->seen = pool_take(i->pool, slots * sizeof(*i->seen));
+		i->cap_seen = i->seen ? slots : 0;
+	}
+	forget_seen(i);
 }
 
 void issue_begin(struct issue *i, const struct plan *plan, const struct workset *w, struct members *m,
@@ -72,8 +80,8 @@ void issue_begin(struct issue *i, const struct plan *plan, const struct workset 
 	i->first_ns = i->done_ns = 0;
 	i->shared = i->unlogged = i->errors = 0;
 	memset(i->pages, 0, sizeof(i->pages));
-	if (i->seen)
-		memset(i->seen, 0, i->cap_seen * sizeof(*i->seen));
+	if (i->seen_any)
+		forget_seen(i);
 	for (size_t s = 0; s < m->nslots; s++)
 		m->slots[s].verdict = MEMBER_UNKNOWN;
 }
@@ -110,6 +118,7 @@ static bool first_of_slot(struct issue *i, uint64_t slot)
 			return false;
 		if (!i->seen[at]) {
 			i->seen[at] = slot;
+			i->seen_any = true;
 			return true;
 		}
 	}
@@ -307,6 +316,7 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 	static struct window w;
 	int role = i->members->slots[slot].role;
 	uint64_t start = issue_pages(i);
+	size_t most = FIRST_TARGETS;
 
 	w.n = 0;
 	for (size_t k = 0; k < i->plan->nworker && issue_pages(i) - start < max; k++) {
@@ -315,8 +325,10 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 
 		if (!is_of_role(i, template, role) || !plan_resolve(i->plan, i->w, template, slot, &t))
 			continue;
-		if (t.kind == kind && cut(i, &t, &w.pieces[w.n]) && ++w.n == WINDOW_TARGETS)
-			flush(i, &w);
+		if (t.kind != kind || !cut(i, &t, &w.pieces[w.n]) || ++w.n < most)
+			continue;
+		flush(i, &w);
+		most = WINDOW_TARGETS;
 	}
 	flush(i, &w);
 	i->done_ns = now_ns();

@@ -9,6 +9,7 @@
 #include "plan.h"
 
 #define WINDOW_TARGETS 16u
+#define FIRST_TARGETS  4u /* of a worker that waits already */
 #define WINDOW_PAGES   512u
 
 /* Pages that were absent when they were issued. */
@@ -26,6 +27,7 @@ struct issue {
 	size_t nruns, cap_runs;
 	uint64_t *seen; /* swap slots that were issued: open addressing, 0 is free */
 	size_t cap_seen; /* a power of two */
+	bool seen_any;
 
 	/* of the activation under way */
 	const struct plan *plan;
@@ -55,8 +57,8 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 uint64_t issue_pages(const struct issue *i);
 /* The kernel has process_madvise and lets us advise other processes (init, of no page): 0, or -1 with errno. */
 int issue_probe(void);
-/* Below everybody's demand, where the disk's scheduler knows priorities: best effort, the lowest. Not idle: a demand fault
- * waits for the prefetch that it meets, and idle reads may wait for ever. */
+/* Below everybody's demand, where the disk's scheduler knows priorities: best effort, the lowest. Not idle: a demand
+ * fault waits for the prefetch that it meets, and idle reads may wait for ever. */
 void issue_lower_priority(void);
 
 #endif

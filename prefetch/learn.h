@@ -2,6 +2,7 @@
 #ifndef LEARN_H
 #define LEARN_H
 
+#include "faultlog.h"
 #include "pageset.h"
 #include "place.h"
 #include "workset.h"
@@ -25,9 +26,11 @@ void demand_init(struct demand *d, struct pool *pool);
 void demand_clear(struct demand *d);
 void demand_free(struct demand *d);
 void demand_add(struct demand *d, uint64_t key, uint32_t rank);
-/* Sort by key, each key once with its lowest rank; a page without a rank takes that of the nearest within reach. Pure. */
+/* Sort by key, each key once with its lowest rank; a page without one takes that of the nearest within reach. Pure. */
 void demand_compact(struct demand *d);
 
+/* A major fault of the activation under way: placed at once if its process began in it, and may soon be gone. */
+void learn_fault(struct group *g, const struct logged_fault *f);
 /* Processes that began in this activation may be gone when it ends: note now what they have mapped. */
 void learn_sample(struct group *g);
 /* The activation is over: judge what was issued, and learn. The number of pages that were new to the set. */

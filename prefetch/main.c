@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "control.h"
 #include "daemon.h"
+#include "groups.h"
 #include "report.h"
 #include "toucher.h"
 
@@ -27,7 +28,7 @@ enum source { SOURCE_TRIGGER, SOURCE_WATCH, SOURCE_TIMER, SOURCE_CONTROL, SOURCE
 #define TICK_ACTIVE_MS	250u  /* an activation is under way: its processes are looked at */
 #define TICK_RECLAIM_MS 500u  /* the kernel reclaims, or a snapshot is due */
 #define TICK_REST_MS	2000u /* one look at how much was reclaimed, and nothing else */
-#define SCAN_SHARE	100u  /* snapshots take at most one part in this of the time */
+#define SCAN_SHARE	20u   /* snapshots take at most one part in this of the time */
 #define RESCAN_TICKS	5u    /* looks for cgroups without inotify's help */
 
 static struct daemon daemon_state;
@@ -57,14 +58,6 @@ void daemon_set_policy(struct daemon *d, enum policy policy)
 		group_replan(&d->groups[i]);
 	}
 	report_policy(d);
-}
-
-struct group *daemon_find(struct daemon *d, const char *name)
-{
-	for (size_t i = 0; i < MAX_GROUPS; i++)
-		if (d->groups[i].used && strcmp(d->groups[i].name, name) == 0)
-			return &d->groups[i];
-	return NULL;
 }
 
 /* Pages reclaimed since boot, by whichever cgroup's limit or the machine's: while it stands still, no page of
@@ -112,76 +105,6 @@ static void set_timer(struct daemon *d, bool reclaiming)
 	timerfd_settime(d->timer, 0, &next, NULL);
 }
 
-static struct group *free_group(struct daemon *d)
-{
-	for (size_t i = 0; i < MAX_GROUPS; i++)
-		if (!d->groups[i].used)
-			return &d->groups[i];
-	return NULL;
-}
-
-static void add_group(struct daemon *d, const struct group_spec *spec, const char *name, const char *cgroup, uint64_t inode)
-{
-	struct group *g = free_group(d);
-
-	if (!g) {
-		d->groups_ignored++;
-		return;
-	}
-	group_init(g, d, (unsigned int)(g - d->groups), spec, name, cgroup, inode);
-	report_group(g, true);
-}
-
-static struct group *group_of(struct daemon *d, const struct group_spec *spec, const struct found_cgroup *found)
-{
-	for (size_t i = 0; i < MAX_GROUPS; i++) {
-		struct group *g = &d->groups[i];
-
-		if (g->used && g->members.spec == spec && g->inode == found->inode && strcmp(g->members.dir, found->path) == 0)
-			return g;
-	}
-	return NULL;
-}
-
-static bool is_among(const struct group *g, const struct found_cgroup *found, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (g->inode == found[i].inode && strcmp(g->members.dir, found[i].path) == 0)
-			return true;
-	return false;
-}
-
-static void sync_spec(struct daemon *d, const struct group_spec *spec)
-{
-	static struct found_cgroup found[2 * MAX_GROUPS];
-	bool many = strpbrk(spec->cgroup, "*?[") != NULL;
-	size_t n = watch_find(d->watch, spec->cgroup, found, 2 * MAX_GROUPS);
-	char name[2 * NAME_CAP];
-
-	for (size_t i = 0; i < MAX_GROUPS; i++) {
-		struct group *g = &d->groups[i];
-
-		if (g->used && g->members.spec == spec && !is_among(g, found, n)) {
-			report_group(g, false);
-			group_free(g);
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (group_of(d, spec, &found[i]))
-			continue;
-		snprintf(name, sizeof(name), many ? "%s/%.63s" : "%s", spec->name, strrchr(found[i].path, '/') + 1);
-		add_group(d, spec, name, found[i].path, found[i].inode);
-	}
-}
-
-static void sync_groups(struct daemon *d)
-{
-	d->groups_ignored = 0;
-	for (size_t i = 0; i < d->options.nspecs; i++)
-		if (!d->options.specs[i].ncomms)
-			sync_spec(d, &d->options.specs[i]);
-}
-
 static void tick(struct daemon *d)
 {
 	static unsigned int ticks;
@@ -193,7 +116,7 @@ static void tick(struct daemon *d)
 		return;
 	d->reclaimed = reclaimed;
 	if (!watch_complete(d->watch) && ++ticks % RESCAN_TICKS == 0)
-		sync_groups(d);
+		groups_sync(d);
 	for (size_t i = 0; i < MAX_GROUPS; i++) {
 		uint64_t start = now_ns();
 
@@ -227,7 +150,8 @@ static int issue(struct daemon *d)
 	uint64_t next = UINT64_MAX;
 
 	for (size_t i = 0; i < MAX_GROUPS; i++) {
-		uint64_t due = d->groups[i].used && d->groups[i].issuing ? group_issue(&d->groups[i], now_ns()) : UINT64_MAX;
+		struct group *g = &d->groups[i];
+		uint64_t due = g->used && g->issuing ? group_issue(g, now_ns()) : UINT64_MAX;
 
 		next = due < next ? due : next;
 	}
@@ -256,10 +180,12 @@ static int open_signals(void)
 /* A daemon that is itself swapped out, or killed for the memory it saves, helps nobody. */
 static void protect_self(void)
 {
-	struct rlimit files = { 4096, 4096 };
+	struct rlimit files = { 65536, 65536 };
+	struct rlimit had;
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-	setrlimit(RLIMIT_NOFILE, &files); /* a pidfd for each member; fewer are fewer members */
+	if (getrlimit(RLIMIT_NOFILE, &had) == 0 && had.rlim_cur < files.rlim_cur)
+		setrlimit(RLIMIT_NOFILE, &files); /* a pidfd for each member; fewer are fewer members */
 	if (fd < 0)
 		return;
 	if (write(fd, "-1000", 5) < 0)
@@ -284,6 +210,7 @@ static int allocate(struct daemon *d)
 	pageset_init(&d->after, &d->pool);
 	pageset_init(&d->brought, &d->pool);
 	places_init(&d->places, &d->pool);
+	places_init(&d->newcomer, &d->pool);
 	touch_stack();
 	return mlockall(MCL_CURRENT);
 }
@@ -331,15 +258,6 @@ static int start_watching(struct daemon *d)
 	return 0;
 }
 
-static void start_groups(struct daemon *d)
-{
-	for (size_t i = 0; i < d->options.nspecs; i++)
-		if (d->options.specs[i].ncomms)
-			add_group(d, &d->options.specs[i], d->options.specs[i].name, "", 0);
-	sync_groups(d);
-	set_timer(d, true);
-}
-
 static int start(struct daemon *d)
 {
 	int failed;
@@ -380,7 +298,7 @@ static bool serve(struct daemon *d, enum source source)
 		return true;
 	case SOURCE_WATCH:
 		if (watch_read(d->watch)) {
-			sync_groups(d);
+			groups_sync(d);
 			set_timer(d, true);
 		}
 		return true;
@@ -447,7 +365,8 @@ int main(int argc, char *argv[])
 		return failed;
 	report_start(d);
 	warn_degraded(d);
-	start_groups(d);
+	groups_start(d);
+	set_timer(d, true);
 	loop(d);
 	end(d);
 	return EXIT_STOPPED;

@@ -85,7 +85,8 @@ static bool take_up(struct member *slot, pid_t pid)
 	if (pidfd < 0)
 		return false;
 	/* Read first, then see that the pid was still the pidfd's: so the identity is surely this process's. */
-	*slot = (struct member){ .pid = pid, .pidfd = pidfd, .pagemap = -1, .role = NO_ROLE, .seen = true, .fresh = true };
+	*slot = (struct member){ .pid = pid, .pidfd = pidfd, .pagemap = -1, .role = NO_ROLE };
+	slot->seen = slot->fresh = true;
 	if (read_identity(pid, &id) && has_memory(&id)) {
 		slot->id = id;
 		slot->exe_hash = hash_exe(pid);
@@ -277,6 +278,18 @@ int members_take_up(struct members *m, pid_t pid)
 		return -1;
 	}
 	return (int)(slot - m->slots);
+}
+
+int members_current(struct members *m, pid_t pid)
+{
+	int slot = members_find(m, pid);
+	struct identity id;
+
+	if (slot >= 0 && read_identity(pid, &id) && same_identity(&id, &m->slots[slot].id))
+		return slot;
+	if (slot >= 0)
+		drop(&m->slots[slot]);
+	return members_take_up(m, pid);
 }
 
 bool members_verify(const struct members *m, unsigned int slot)

@@ -46,6 +46,8 @@ void members_refresh(struct members *m, member_gone *gone, void *context);
 void members_free(struct members *m);
 /* Take PID up now if it is one of the group. Its slot, or -1. */
 int members_take_up(struct members *m, pid_t pid);
+/* The same, and anew if PID has executed another program since. */
+int members_current(struct members *m, pid_t pid);
 /* The slot of PID, or -1. */
 int members_find(const struct members *m, pid_t pid);
 size_t members_count(const struct members *m);

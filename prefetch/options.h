@@ -31,7 +31,7 @@ enum policy {
 
 enum scan_method { SCAN_AUTO, SCAN_IOCTL, SCAN_PAGEMAP };
 
-/* One [group NAME] or --group NAME=SPEC. A cgroup pattern with a wildcard makes a group, NAME/BASENAME, of each match. */
+/* One [group NAME] or --group NAME=SPEC. A pattern with a wildcard makes a group, NAME/BASENAME, of each match. */
 struct group_spec {
 	char name[NAME_CAP];
 	char cgroup[SPEC_CAP]; /* absolute path or glob; empty when the group is a list of process names */

@@ -1,7 +1,6 @@
 #include "plan.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void plan_init(struct plan *p, struct pool *pool)
 {
@@ -39,14 +38,6 @@ static void push(struct plan *p, struct target **v, size_t *n, size_t *cap, cons
 	p->pages += t->pages;
 }
 
-static int find_file(const struct workset *w, const char *path)
-{
-	for (size_t i = 0; i < w->nfiles; i++)
-		if (strcmp(w->files[i].path, path) == 0)
-			return (int)i;
-	return -1;
-}
-
 /* The region of the pages of PLACE that belong to its process: of a private file mapping, the written ones. */
 static int region_of(const struct workset *w, const struct places *places, const struct place *place, int role)
 {
@@ -54,7 +45,7 @@ static int region_of(const struct workset *w, const struct places *places, const
 	int file;
 
 	if (place->kind == REGION_FILE) {
-		file = place->private ? find_file(w, places->paths[place->path]) : -1;
+		file = place->private ? workset_find_file(w, places->paths[place->path]) : -1;
 		if (file < 0)
 			return -1;
 		region.kind = REGION_COW;
@@ -189,10 +180,10 @@ static void add_range(struct plan *p, const struct range *r, enum target_kind ki
 	uint32_t slot = key_slot(r->start);
 
 	for (uint64_t at = r->start; at < r->end; at += TARGET_PAGES) {
-		uint64_t pages = r->end - at < TARGET_PAGES ? r->end - at : TARGET_PAGES;
+		struct target t = { .page = at & PAGE_MASK_BITS, .where = slot, .kind = (uint8_t)kind };
 
-		push(p, &p->v, &p->n, &p->cap,
-		     &(struct target){ .page = at & PAGE_MASK_BITS, .pages = (uint32_t)pages, .where = slot, .kind = (uint8_t)kind });
+		t.pages = (uint32_t)(r->end - at < TARGET_PAGES ? r->end - at : TARGET_PAGES);
+		push(p, &p->v, &p->n, &p->cap, &t);
 	}
 }
 

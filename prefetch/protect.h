@@ -16,8 +16,8 @@ struct protection {
 uint64_t protect_bytes(uint64_t current, uint64_t fetched, uint64_t memory);
 
 /* Hold DIR's memory and FETCHED bytes more. What was there is noted at the cgroup itself, as an extended attribute, so
- * that it comes back even when this daemon is killed. Does nothing where the cgroup already has as much, has no memory.min,
- * or cannot be noted at. */
+ * that it comes back even when this daemon is killed. Does nothing where the cgroup already has as much, has no
+ * memory.min, or cannot be noted at. */
 void protect_begin(struct protection *p, const char *dir, uint64_t fetched);
 /* Put back what was there. */
 void protect_end(struct protection *p);

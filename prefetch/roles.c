@@ -2,7 +2,7 @@
 
 #define MAX_LINE 16 /* of forks that are followed back */
 
-static int parent_of(const struct members *m, unsigned int slot)
+int roles_parent(const struct members *m, unsigned int slot)
 {
 	const struct member *child = &m->slots[slot];
 	int parent = members_find(m, child->id.parent);
@@ -13,7 +13,7 @@ static int parent_of(const struct members *m, unsigned int slot)
 unsigned int roles_root(const struct members *m, unsigned int slot)
 {
 	for (int i = 0; i < MAX_LINE; i++) {
-		int parent = parent_of(m, slot);
+		int parent = roles_parent(m, slot);
 
 		if (parent < 0)
 			break;
@@ -38,7 +38,7 @@ unsigned int roles_ordinal(const struct members *m, unsigned int slot)
 		const struct member *other = &m->slots[i];
 
 		if (other->used && i != slot && other->exe_hash == self->exe_hash && started_before(other, self) &&
-		    parent_of(m, i) < 0)
+		    roles_parent(m, i) < 0)
 			before++;
 	}
 	return before;

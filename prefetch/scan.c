@@ -98,7 +98,8 @@ static bool span_by_pagemap(const struct scan *s, const struct span *span)
 	for (uint64_t at = span->start; at < span->end;) {
 		uint64_t pages = (span->end - at) / PAGE_BYTES;
 		size_t want = pages < 4096 ? (size_t)pages : 4096;
-		ssize_t n = pread(s->pagemap, entries, want * sizeof(*entries), (off_t)(at / PAGE_BYTES * sizeof(*entries)));
+		off_t offset = (off_t)(at / PAGE_BYTES * sizeof(*entries));
+		ssize_t n = pread(s->pagemap, entries, want * sizeof(*entries), offset);
 
 		if (n < (ssize_t)sizeof(*entries))
 			return n == 0;

@@ -1,8 +1,8 @@
 /* Faults as they happen, by perf_event_open(2): one ring buffer per CPU for all groups.
  *
  * MAJOR: software event PAGE_FAULTS_MAJ. Has the address, comes after the read.
- * ENTRY: comes before the read, without an address; a fault may tell two. Of swap and of files, each where the kernel has
- *        it (entry.h). Can be switched off, as only a quiet group needs it.
+ * ENTRY: comes before the read, without an address; a fault may tell two. Of swap and of files, each where the kernel
+ *        has it (entry.h). Can be switched off, as only a quiet group needs it.
  * Events of a cgroup are told apart by the kernel (PERF_FLAG_PID_CGROUP, descendants included); groups given by process
  * name have system-wide events, whose pids the caller filters.
  */

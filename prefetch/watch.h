@@ -15,8 +15,9 @@ struct found_cgroup {
 
 struct watch; /* one a daemon */
 
-/* Watch the directories in which cgroups matching the N absolute PATTERNS (glob(7)) may come and go: the fixed part of each
- * and every directory that a part with a wildcard matches. inotify's descriptor goes into EPFD under DATA. NULL with errno. */
+/* Watch the directories in which cgroups matching the N absolute PATTERNS (glob(7)) may come and go: the fixed part of
+ * each and every directory that a part with a wildcard matches. inotify's descriptor goes into EPFD under DATA. NULL
+ * with errno. */
 struct watch *watch_open(int epfd, uint64_t data, const char *const *patterns, size_t n);
 /* Read what inotify has to tell; true when a cgroup of a pattern may have come or gone (also when events were lost, or
  * a limit of inotify made watching incomplete: see watch_complete). */

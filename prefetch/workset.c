@@ -95,6 +95,14 @@ int workset_file(struct workset *w, const struct wfile *file)
 	return (int)w->nfiles++;
 }
 
+int workset_find_file(const struct workset *w, const char *path)
+{
+	for (size_t i = 0; i < w->nfiles; i++)
+		if (strcmp(w->files[i].path, path) == 0)
+			return (int)i;
+	return -1;
+}
+
 /* What a kind has no use for is 0, so that it cannot tell two regions apart. */
 static struct region region_normal(const struct region *r)
 {

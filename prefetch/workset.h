@@ -57,7 +57,7 @@ struct region {
 
 struct wpage {
 	uint64_t key;
-	uint32_t rank; /* microseconds from the activation's first fault to this page's; WS_NO_RANK: never seen to fault */
+	uint32_t rank; /* us from the activation's first fault to this page's; WS_NO_RANK: never seen to fault */
 	uint32_t last; /* number of the last activation that demanded it */
 };
 
@@ -108,9 +108,11 @@ void workset_clear(struct workset *w); /* also gives its memory back */
 int workset_role(struct workset *w, const char *exe, unsigned int ordinal, bool worker);
 /* The same by device and inode, or by size and time of modification. */
 bool ws_same_file(const struct wfile *a, const struct wfile *b);
-/* A file of the same path that is not the same (ws_same_file) is another file: the old one's pages (FILE and COW) leave,
- * and its entry is taken over; also when it has become shorter. */
+/* A file of the same path that is not the same (ws_same_file) is another file: the old one's pages (FILE and COW)
+ * leave, and its entry is taken over; also when it has become shorter. */
 int workset_file(struct workset *w, const struct wfile *file);
+/* By its path; find only. */
+int workset_find_file(const struct workset *w, const char *path);
 int workset_region(struct workset *w, const struct region *region);
 /* Find only: -1 when there is none. */
 int workset_find_region(const struct workset *w, const struct region *region);

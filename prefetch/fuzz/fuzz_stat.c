@@ -1,7 +1,10 @@
-/* /proc/PID/stat, in which a process chooses its comm, and cgroupfs's counters. */
+/* The small texts of procfs, sysfs and cgroupfs: /proc/PID/stat (in which a process chooses its comm), counters,
+ * /proc/zoneinfo, inflight, memory.max. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "budget.h"
+#include "disks.h"
 #include "procfs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -11,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	char *text = malloc(n + 1);
 	struct identity id;
 	uint64_t value;
+	uint64_t high;
 
 	if (!text)
 		abort();
@@ -21,6 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	counter_parse(text, "pgmajfault", &value);
 	counter_parse(text, "usage_usec", &value);
 	counter_parse(text, "", &value);
+	zoneinfo_parse(text, &value, &high);
+	inflight_parse(text, &value);
+	headroom_parse(text, text);
 	free(text);
 	return 0;
 }

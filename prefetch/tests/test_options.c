@@ -87,7 +87,7 @@ static void test_defaults(void)
 	CHECK(PARSE(&o, "--group", "a=comm:apache2,mariadbd") == PARSED);
 	CHECK(o.policy == POLICY_OFF && o.scan == SCAN_AUTO && o.early && o.hold && o.trust && !o.check);
 	CHECK(o.quiet_ms == 2000 && o.burst == 8 && o.burst_ms == 500 && o.settle_ms == 3000 && o.busy_percent == 20);
-	CHECK(o.share_percent == 25 && o.max_mib == 1024 && o.depth == 8 && o.keep == 8 && o.pool_mib == 6);
+	CHECK(o.share_percent == 25 && o.max_mib == 1024 && o.depth == 8 && o.keep == 8 && o.pool_mib == 4);
 	CHECK(strcmp(o.socket, DEFAULT_SOCKET) == 0 && !o.events[0] && !o.state[0] && !o.oracle[0]);
 	CHECK(o.specs[0].ncomms == 2 && strcmp(o.specs[0].comms[1], "mariadbd") == 0);
 	CHECK(o.specs[0].cgroup[0] == 0);

@@ -1,0 +1,216 @@
+"""What the prefetcher costs: at rest with many idle containers, and next to one that never uses what it is given.
+
+python -m experiment.bench_prefetcher [--pairs N] [--out FILE]
+"""
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+from experiment.config import Configuration, load
+from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, open_rig
+from experiment.progress import Progress
+from experiment.runner import Prepared, prepare
+from testbed.cache import Cache
+from testbed.errors import GuestError, UsageError
+
+PROJECT = Path(__file__).parent.parent
+IDLE = 50  # containers at rest
+REST_S = 60.0
+PAIRS = 10  # rounds of each policy
+WAKES = 5  # of the adversary in a round ...
+WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready again
+LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
+SPARE_MIB = 64  # what it touches instead: a few pages of these
+FEW, STRIDE = 16, 64  # pages, so far apart that reading ahead brings none of the others
+NEIGHBOUR_MIB = 700  # with the system's own it fits just so
+SETTLE_MS = 2000
+ADVERSARY, NEIGHBOUR = "a", "b"
+
+SLEEPERS = """
+for i in $(seq $2); do
+    mkdir -p $1/rest-$i || exit
+    (echo 0 > $1/rest-$i/cgroup.procs && exec sleep 1000000) < /dev/null > /dev/null 2>&1 &
+done
+"""
+AT_REST = """
+read before _ < /proc/uptime
+used=$(sed -n 's/usage_usec //p' $1)
+sleep $2
+read after _ < /proc/uptime
+echo "$before $after $used $(sed -n 's/usage_usec //p' $1)"
+"""
+# The wakes are timed in the guest; the neighbour's answer is all that is said.
+ROUND = """
+place=$1 passes=$2 wakes=$3 apart=$4 first=$5 few=$6 stride=$7
+(echo "sum $passes" > $place/b.in; cat $place/b.out > $place/b.answer) &
+for i in $(seq $wakes); do
+    echo "touch $first $few $stride" > $place/a.in
+    cat $place/a.out > /dev/null
+    first=$((first + few * stride))
+    sleep $apart
+done
+wait
+cat $place/b.answer
+"""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """prefetchd beside containers in which nothing happens."""
+
+    containers: int
+    seconds: float
+    cpu_us: int
+    cpu_share: float  # of one core
+    rss_kib: int
+    most_rss_kib: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """The neighbour's work while the adversary is woken again and again; a number for each of its activations."""
+
+    policy: str
+    seconds: float
+    majors: int
+    quota_pages: tuple[int, ...]
+    issued_pages: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """``ratio``: of the median times of the neighbour, working-set / off."""
+
+    set_pages: int
+    wakes: int
+    passes: int
+    rounds: tuple[Round, ...]
+    ratio: Estimate
+
+
+@dataclass(frozen=True)
+class Costs:
+    rest: Rest
+    adversary: Adversary
+
+
+def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> Rest:
+    """CPU and memory of prefetchd, once it has looked at every container."""
+    rig.shell.run("sh", "-c", SLEEPERS, "sh", CGROUPS, str(containers))
+    rig.start("--group", "rest=storm/rest-*", "--policy", "working-set")
+    for number in range(1, containers + 1):
+        rig.ready(f"rest/rest-{number}")
+    usage = f"/sys/fs/cgroup/system.slice/{UNIT}.service/cpu.stat"
+    said = rig.shell.run("sh", "-c", AT_REST, "sh", usage, f"{seconds:.0f}", timeout=4 * seconds + 60)
+    before, after, used_before, used_after = said.split()
+    elapsed, cpu_us = float(after) - float(before), int(used_after) - int(used_before)
+    memory = rig.memory_kib()
+    rig.stop()
+    return Rest(containers, elapsed, cpu_us, cpu_us / 1e6 / elapsed, memory["VmRSS"], memory["VmHWM"])
+
+
+def measure_adversary(rig: Rig, settings: Settings, pairs: int = PAIRS) -> Adversary:
+    """``pairs`` rounds of each policy, in alternating order, all from the same learnt set."""
+    adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
+    neighbour = rig.container(NEIGHBOUR, NEIGHBOUR_MIB)
+    rig.start(*options("off"))
+    rig.learn(adversary, ADVERSARY, f"touch 0 {LEARNT_MIB * 256} 1")
+    set_pages = int(rig.group(ADVERSARY)["set_pages"])
+    rig.stop()
+    rig.shell.run("cp", "-a", f"{PLACE}/state", f"{PLACE}/learnt")
+    adversary.push_out()
+    neighbour.tell("sum 1")
+    passes = math.ceil(WAKES * WAKE_S / neighbour.tell("sum 1").seconds)
+    rounds = []
+    for pair in range(pairs):
+        order = ("off", "working-set") if pair % 2 == 0 else ("working-set", "off")
+        rounds += [perform(rig, adversary, neighbour, policy, passes) for policy in order]
+    times = {policy: np.array([r.seconds for r in rounds if r.policy == policy]) for policy in ("working-set", "off")}
+    ratio = estimate([times["working-set"], times["off"]], ratio_of_medians, settings)
+    return Adversary(set_pages, WAKES, passes, tuple(rounds), ratio)
+
+
+def options(policy: str) -> list[str]:
+    group = f"{ADVERSARY}=storm/{ADVERSARY}"
+    return ["--group", group, "--policy", policy, "--state", f"{PLACE}/state", "--settle-ms", str(SETTLE_MS)]
+
+
+def perform(rig: Rig, adversary: Container, neighbour: Container, policy: str, passes: int) -> Round:
+    """One round: prefetchd trusts the learnt set wholly, the neighbour is in memory, the adversary is not."""
+    rig.shell.run("sh", "-c", "rm -rf $1/state $1/events; cp -a $1/learnt $1/state", "sh", PLACE)
+    adversary.push_out()
+    neighbour.tell("sum 1")
+    rig.start(*options(policy))
+    rig.ready(ADVERSARY)
+    words = [PLACE, passes, WAKES, WAKE_S, LEARNT_MIB * 256, FEW, STRIDE]
+    answer = json.loads(rig.shell.run("sh", "-c", ROUND, "sh", *(str(word) for word in words), timeout=600))
+    rig.settled(ADVERSARY, 1)
+    issues = rig.events("issue", ADVERSARY)
+    rig.stop()
+    if policy != "off" and not issues:
+        raise GuestError("prefetchd gave the adversary nothing: this round shows nothing")
+    quota = tuple(int(issue["quota_pages"]) for issue in issues)
+    return Round(policy, answer["seconds"], answer["majflt"], quota, tuple(int(issue["pages"]) for issue in issues))
+
+
+def measure(prepared: Prepared, settings: Settings, scratch: Path, pairs: int = PAIRS) -> Costs:
+    """Both, in one fork, whose overlays are made in ``scratch``. Raises GuestError."""
+    with tempfile.TemporaryDirectory(dir=scratch) as folder, open_rig(prepared, Path(folder)) as rig:
+        return Costs(measure_rest(rig), measure_adversary(rig, settings, pairs))
+
+
+def table(costs: Costs) -> Table:
+    rest, adversary = costs.rest, costs.adversary
+    made = Table(title="prefetchd")
+    for heading in ("what", "value"):
+        made.add_column(heading)
+    made.add_row(f"CPU at rest, {rest.containers} containers, of a core", f"{rest.cpu_share:.3%}")
+    made.add_row("memory, MiB (most)", f"{rest.rss_kib / 1024:.1f} ({rest.most_rss_kib / 1024:.1f})")
+    for policy, seconds in by_policy(adversary.rounds).items():
+        made.add_row(f"neighbour's work, {policy}, s", f"{np.median(seconds):.2f} ({min(seconds)} to {max(seconds)})")
+    ratio = adversary.ratio
+    made.add_row("working-set / off", f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] {ratio.blocks} pairs")
+    quotas = [r.quota_pages for r in adversary.rounds if r.quota_pages]
+    made.add_row("quota of the adversary, pages", " ".join(str(quota) for quota in quotas[0]) if quotas else "")
+    return made
+
+
+def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
+    return {policy: [r.seconds for r in rounds if r.policy == policy] for policy in ("off", "working-set")}
+
+
+def settings_of(configuration: Configuration) -> Settings:
+    if configuration.bars is None:
+        raise UsageError("the configuration has no [bars], which say how intervals are made")
+    return configuration.bars
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--cache", type=Path, default=PROJECT / ".cache")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args(words)
+    configuration, cache, console = load(PROJECT / "experiments.toml"), Cache(asked.cache.resolve()), Console()
+    with Progress(console, configuration.roles, 0, 0) as progress:
+        prepared = prepare(cache, configuration, ["lxc"], progress)
+    costs = measure(prepared, settings_of(configuration), cache.directory, asked.pairs)
+    if asked.out:
+        asked.out.write_text(json.dumps(asdict(costs), indent=1))
+    console.print(table(costs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

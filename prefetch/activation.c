@@ -1,0 +1,190 @@
+#include "activation.h"
+
+#include "clock.h"
+#include "daemon.h"
+#include "quiet.h"
+#include "report.h"
+
+#define LOOK_PAGES	 2048u /* issued between two looks at the machine's memory */
+#define DISK_PAUSE	 NS_OF_MS(1)
+#define RECLAIM_PAUSE	 NS_OF_MS(2)
+#define MAX_RECLAIM_WAITS 64u
+#define WORKER_PAGES	 4096u
+#define FIRST_PAGES	 1024u /* in small windows, as they are wanted at once */
+
+/* Ours alone: the paper's policy asks for nothing of the kind. Groups by name have no cgroup to hold. */
+static void hold(struct group *g)
+{
+	bool wanted = g->policy == POLICY_WORKING_SET || g->policy == POLICY_ORACLE;
+
+	if (wanted && g->daemon->options.hold && g->members.dir[0])
+		protect_begin(&g->held, g->members.dir, g->plan.pages * PAGE_BYTES);
+}
+
+static struct group *wrong_group(struct group *g)
+{
+	struct daemon *d = g->daemon;
+
+	for (unsigned int i = 1; i < MAX_GROUPS; i++) {
+		struct group *other = &d->groups[(g->index + i) % MAX_GROUPS];
+
+		if (other->used && !other->active && other->plan.n)
+			return other;
+	}
+	return NULL;
+}
+
+/* The paper's policy, and its controls: what is in swap now. */
+static void plan_all_swapped(struct group *g)
+{
+	int faulting = members_find(&g->members, g->first.pid);
+
+	if (!g->fresh) {
+		g->active = false; /* or nothing would be planned */
+		quiet_snapshot(g);
+		g->active = true;
+	}
+	if (g->policy == POLICY_SAME_PROCESS && faulting < 0)
+		plan_free(&g->plan);
+	else
+		plan_swapped(&g->plan, &g->before, g->policy == POLICY_SIBLINGS ? faulting : -1,
+			     g->policy == POLICY_SAME_PROCESS ? faulting : -1);
+	issue_reserve(&g->issue, &g->plan);
+}
+
+static struct group *choose_source(struct group *g)
+{
+	switch (g->policy) {
+	case POLICY_OFF:
+		return NULL;
+	case POLICY_OTHER_CONTAINER:
+		return wrong_group(g);
+	case POLICY_SIBLINGS:
+	case POLICY_SAME_PROCESS:
+	case POLICY_CONTAINER:
+		plan_all_swapped(g);
+		return g;
+	default:
+		return g;
+	}
+}
+
+static void fetch_for(struct group *g, pid_t pid, enum target_kind kind)
+{
+	int slot = members_find(&g->members, pid);
+
+	if (slot < 0 || g->source != g || !g->members.slots[slot].worker || g->members.slots[slot].role == NO_ROLE)
+		return;
+	g->members.slots[slot].woken = true;
+	issue_worker(&g->issue, (unsigned int)slot, kind, g->quota < WORKER_PAGES ? g->quota : WORKER_PAGES);
+}
+
+void activation_wake(struct group *g, pid_t pid)
+{
+	fetch_for(g, pid, TARGET_READ);
+	fetch_for(g, pid, TARGET_ADVISE);
+}
+
+static uint64_t window_pages(const struct group *g)
+{
+	uint64_t issued = issue_pages(&g->issue);
+	uint64_t left = g->quota > issued ? g->quota - issued : 0;
+	uint64_t window = issued < FIRST_PAGES ? WINDOW_PAGES / 4 : WINDOW_PAGES;
+
+	return left < window ? left : window;
+}
+
+static bool memory_allows(struct group *g)
+{
+	uint64_t window = window_pages(g);
+
+	g->stopped = budget_allows(&g->memory, issue_pages(&g->issue), window ? window : 1,
+				   g->daemon->options.share_percent, g->quota);
+	return g->stopped == GO;
+}
+
+/* The process that faulted is about to fault again: its own pages go before everybody's. */
+static void issue_first(struct group *g)
+{
+	if (!memory_allows(g))
+		return;
+	activation_wake(g, g->first.pid);
+	if (memory_allows(g))
+		issue_window(&g->issue, window_pages(g));
+}
+
+void activation_begin(struct group *g)
+{
+	struct daemon *d = g->daemon;
+
+	g->number++;
+	g->policy = d->policy;
+	g->last_busy_ns = g->last_major_ns = g->first.t;
+	g->ticks = 0;
+	g->stopped = GO;
+	g->looked_pages = 0;
+	g->disk_waits = g->reclaim_waits = 0;
+	g->resume_ns = 0;
+	demand_clear(&g->demand);
+	for (size_t i = 0; i < g->members.nslots; i++)
+		g->members.slots[i].woken = false;
+	g->source = choose_source(g);
+	g->issuing = g->source != NULL;
+	if (g->source) {
+		const struct workset *w = g->policy == POLICY_ORACLE ? &g->source->oracle : &g->source->learned;
+
+		issue_begin(&g->issue, &g->source->plan, w, &g->source->members, &g->source->files, g->first.t);
+		issue_first(g);
+		hold(g);
+	} else {
+		issue_begin(&g->issue, &g->plan, &g->learned, &g->members, &g->files, g->first.t);
+	}
+	trigger_entry(d->trigger, g->index, false);
+	report_trigger(g);
+}
+
+void activation_stop(struct group *g)
+{
+	g->issuing = false;
+	report_issue(g);
+}
+
+/* Others wait for memory that we use up: let the background reclaim catch up. */
+static bool must_wait_for_reclaim(struct group *g, uint64_t now)
+{
+	uint64_t stalls = g->memory.stalls;
+
+	if (issue_pages(&g->issue) < g->looked_pages + LOOK_PAGES && !g->resume_ns)
+		return false;
+	budget_read(&g->memory, g->members.dir);
+	g->looked_pages = issue_pages(&g->issue);
+	if (g->memory.stalls == stalls || g->reclaim_waits == MAX_RECLAIM_WAITS)
+		return false;
+	g->reclaim_waits++;
+	g->resume_ns = now + RECLAIM_PAUSE;
+	return true;
+}
+
+uint64_t group_issue(struct group *g, uint64_t now)
+{
+	uint64_t depth = g->daemon->options.depth;
+
+	if (now < g->resume_ns)
+		return g->resume_ns - now;
+	if (must_wait_for_reclaim(g, now))
+		return RECLAIM_PAUSE;
+	if (!memory_allows(g)) {
+		activation_stop(g);
+		return UINT64_MAX;
+	}
+	if (depth && disks_reads(&g->daemon->disks) > depth) {
+		g->disk_waits++;
+		g->resume_ns = now + DISK_PAUSE;
+		return DISK_PAUSE;
+	}
+	g->resume_ns = 0;
+	if (issue_window(&g->issue, window_pages(g)))
+		return 0;
+	activation_stop(g);
+	return UINT64_MAX;
+}

@@ -1,0 +1,59 @@
+#include "opening.h"
+
+#include "clock.h"
+#include "daemon.h"
+
+#define FOREIGN_BURST	 8u /* times the burst, for a role that is not the leader, in a container that has one */
+
+static bool is_trusted(const struct group *g, pid_t pid)
+{
+	int slot = members_find(&g->members, pid);
+	int role = slot < 0 ? NO_ROLE : g->members.slots[slot].role;
+
+	return g->daemon->options.trust && role != NO_ROLE && (size_t)role < g->learned.nroles &&
+	       g->learned.roles[role].trust > 0;
+}
+
+static bool has_leader(const struct group *g)
+{
+	for (size_t i = 0; g->daemon->options.trust && i < g->learned.nroles; i++)
+		if (g->learned.roles[i].trust > 0)
+			return true;
+	return false;
+}
+
+static void begin_burst(struct group *g, const struct fault *f)
+{
+	g->first = *f;
+	g->majors = 0;
+	faultlog_drop(&g->daemon->faults, g->index);
+}
+
+static bool quiet_enough(struct group *g, const struct fault *f)
+{
+	g->quiet_ns = elapsed_ns(g->last_major_ns, f->t);
+	return g->quiet_ns >= NS_OF_MS(g->daemon->options.quiet_ms);
+}
+
+/* Faults outside an activation do not end the quiet: a background thread's must not hide the request's. */
+void opening_look(struct group *g, const struct fault *f)
+{
+	const struct options *o = &g->daemon->options;
+	bool first;
+	bool enough;
+
+	if (is_trusted(g, f->pid) && quiet_enough(g, f)) {
+		begin_burst(g, f);
+		g->opened_by = BY_LEADER;
+		g->active = true;
+		return;
+	}
+	if (f->source != FAULT_MAJOR)
+		return;
+	enough = burst_add(&g->burst, f->t, has_leader(g) ? o->burst * FOREIGN_BURST : o->burst, NS_OF_MS(o->burst_ms),
+			   &first);
+	if (first)
+		begin_burst(g, f);
+	g->opened_by = BY_BURST;
+	g->active = enough && quiet_enough(g, &g->first);
+}

@@ -1,0 +1,90 @@
+#include "quiet.h"
+
+#include "clock.h"
+#include "daemon.h"
+#include "report.h"
+#include "roles.h"
+#include "setfile.h"
+
+void quiet_forget(void *context, unsigned int slot)
+{
+	struct group *g = context;
+
+	pageset_drop_slot(&g->before, slot);
+	pageset_drop_slot(&g->present, slot);
+}
+
+static pid_t any_member(const struct group *g)
+{
+	for (size_t i = 0; i < g->members.nslots; i++)
+		if (g->members.slots[i].used)
+			return g->members.slots[i].pid;
+	return 0;
+}
+
+static void plan_oracle(struct group *g)
+{
+	struct daemon *d = g->daemon;
+	const char *wrong;
+
+	if (!g->oracle.npages) {
+		wrong = setfile_load(&g->oracle, d->options.oracle, g->name);
+		if (wrong)
+			report_warning(d, "%s is ignored: %s", d->options.oracle, wrong[0] ? wrong : "it is not there");
+	}
+	roles_assign(&g->members, &g->oracle);
+	plan_working_set(&g->plan, &g->oracle, &g->members, &d->places);
+}
+
+static const struct workset *planned_set(const struct group *g)
+{
+	return g->daemon->policy == POLICY_ORACLE ? &g->oracle : &g->learned;
+}
+
+void group_replan(struct group *g)
+{
+	if (g->active) {
+		g->dirty = true;
+		return;
+	}
+	if (g->daemon->policy == POLICY_ORACLE) {
+		plan_oracle(g);
+	} else {
+		workset_clear(&g->oracle);
+		roles_assign(&g->members, &g->learned);
+		plan_working_set(&g->plan, &g->learned, &g->members, &g->daemon->places);
+	}
+	places_free(&g->daemon->places);
+	files_open(&g->files, planned_set(g), any_member(g));
+	for (size_t i = 0; i < planned_set(g)->nfiles; i++)
+		disks_add(&g->daemon->disks, planned_set(g)->files[i].device);
+	issue_reserve(&g->issue, &g->plan);
+}
+
+static void scan_workers(struct group *g)
+{
+	pageset_clear(&g->present);
+	for (unsigned int slot = 0; slot < g->members.nslots; slot++)
+		if (g->members.slots[slot].used && g->members.slots[slot].worker)
+			scan_process(g->daemon->scan, g->members.slots[slot].pid, slot, SCAN_MAPPED, &g->present);
+}
+
+void quiet_snapshot(struct group *g)
+{
+	uint64_t start = now_ns();
+
+	members_refresh(&g->members, quiet_forget, g);
+	pageset_clear(&g->before);
+	for (unsigned int slot = 0; slot < g->members.nslots; slot++) {
+		g->members.slots[slot].fresh = false;
+		if (g->members.slots[slot].used)
+			scan_process(g->daemon->scan, g->members.slots[slot].pid, slot, SCAN_ABSENT, &g->before);
+	}
+	group_replan(g);
+	scan_workers(g);
+	budget_read(&g->memory, g->members.dir);
+	g->dirty = false;
+	g->fresh = true;
+	g->snapshot_ns = now_ns();
+	g->snapshot_took_ns = g->snapshot_ns - start;
+}

@@ -1,0 +1,12 @@
+/* A group while nothing happens: what is in swap is kept known, and the next activation's plan ready. */
+#ifndef QUIET_H
+#define QUIET_H
+
+struct group;
+
+/* Have everything at hand that an activation needs, so that none of it is done between trigger and issue. */
+void quiet_snapshot(struct group *g);
+/* CONTEXT is a group, whose member SLOT is gone (a member_gone). */
+void quiet_forget(void *context, unsigned int slot);
+
+#endif

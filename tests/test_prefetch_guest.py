@@ -1,0 +1,332 @@
+"""The prefetcher under stress, each test in a fresh fork of the warm lxc snapshot of the project's cache."""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from experiment.config import load
+from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, open_rig, programs
+from experiment.progress import Progress
+from experiment.runner import Prepared, prepare
+from testbed.cache import Cache
+from testbed.errors import GuestError
+from testbed.shell import File
+from workloads.service_a.request import request
+
+pytestmark = pytest.mark.guest
+
+PROJECT = Path(__file__).parent.parent
+CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
+PACKAGED = PROJECT / "prefetch" / "packaging" / "prefetchd.service"
+MIB = 1024 * 1024
+ALL = "storm=storm/*"  # every container of the rig is a group of its own
+FAST = ("--quiet-ms", "300", "--settle-ms", "600")
+STATE = ("--state", f"{PLACE}/state")
+
+# Shells that sleep and wake, pushed out while they live, killed in the middle of whatever they do.
+BIRTHS = """
+cd $1
+kill_one() {
+    echo 1 > c-$1/cgroup.kill
+    until rmdir c-$1; do sleep 0.01; done
+}
+for i in $(seq $2); do
+    mkdir c-$i
+    (echo 0 > c-$i/cgroup.procs; exec sh -c 'while sleep 0.2; do :; done') &
+    [ $i -gt 4 ] && echo 1M > c-$((i - 4))/memory.reclaim
+    [ $i -gt 8 ] && kill_one $((i - 8))
+done
+for i in $(seq $(($2 - 7)) $2); do kill_one $i; done
+"""
+# Awake in the background, and killed as soon as its memory is held.
+KILL_HOLDER = """
+place=$1 name=$2 cgroup=$3 pid=$4 command=$5
+before=$(cat $cgroup/memory.min)
+(echo "$command" > $place/$name.in; cat $place/$name.out) < /dev/null > /dev/null 2>&1 &
+for _ in $(seq 500); do
+    [ $(cat $cgroup/memory.min) != $before ] && break
+    sleep 0.01
+done
+kill -9 $pid
+cat $cgroup/memory.min
+wait
+"""
+AT_ONCE = """
+place=$1 name=$2 command=$3
+shift 3
+(echo "$command" > $place/$name.in; cat $place/$name.out) < /dev/null > $place/$name.answer 2>&1 &
+for _ in $(seq 500); do
+    case "$($place/prefetchctl --socket $place/socket status --json storm/$name)" in *'"active":true'*) break; esac
+    sleep 0.02
+done
+"$@" || exit
+wait
+cat $place/$name.answer
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    configuration = load(PROJECT / "experiments.toml")
+    with Progress(Console(stderr=True), configuration.roles, 0, 0) as progress:
+        return prepare(Cache(CACHE.resolve()), configuration, ["lxc"], progress)
+
+
+@pytest.fixture
+def rig(prepared: Prepared, tmp_path: Path) -> Iterator[Rig]:
+    with open_rig(prepared, tmp_path) as rig:
+        yield rig
+        print(rig.shell.run("journalctl", "--unit", UNIT, "--output", "cat", "--lines", "50", check=False))
+
+
+def alive(rig: Rig, pid: int) -> bool:
+    """It is the same process, and answers."""
+    return bool(rig.status()["pid"] == pid) and rig.shell.run("systemctl", "is-active", UNIT).strip() == "active"
+
+
+def held(rig: Rig, pid: int) -> dict[str, int]:
+    """Descriptors, inotify watches and pool of prefetchd."""
+    descriptors = f"ls /proc/{pid}/fd | wc -l; cat /proc/{pid}/fdinfo/* | grep -c ^inotify"
+    fds, watches = rig.shell.run("sh", "-c", descriptors).split()
+    return {"fds": int(fds), "watches": int(watches), "pool": int(rig.status()["pool_used_bytes"])}
+
+
+def last(events: list[dict[str, object]]) -> dict[str, object]:
+    assert events
+    return events[-1]
+
+
+def number(event: dict[str, object], key: str) -> int:
+    value = event[key]
+    assert isinstance(value, int)
+    return value
+
+
+def issued(rig: Rig, container: Container, command: str) -> dict[str, object]:
+    """The issue event of the activation that ``command`` causes."""
+    rig.learn(container, f"storm/{container.name}", command)
+    return last(rig.events("issue", f"storm/{container.name}"))
+
+
+def test_containers_are_born_and_killed_by_the_hundred(rig: Rig) -> None:
+    rig.shell.run("mkdir", f"{CGROUPS}/c-0")
+    rig.shell.run("rmdir", f"{CGROUPS}/c-0")
+    rig.start("--group", ALL, "--policy", "working-set", *STATE, "--burst", "1", "--quiet-ms", "100")
+    pid = int(rig.status()["pid"])
+    before, memory = held(rig, pid), rig.memory_kib()["VmRSS"]
+    rig.shell.run("sh", "-c", BIRTHS, "sh", CGROUPS, "200", check=False)
+    deadline = time.monotonic() + 20
+    while rig.status()["groups"] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert alive(rig, pid)
+    assert rig.status()["groups"] == []
+    came, went = len(rig.events("group")), len(rig.events("gone"))
+    assert came == went >= 100
+    assert rig.events("trigger"), "some were awake when they were killed"
+    assert held(rig, pid) == before
+    assert rig.memory_kib()["VmRSS"] <= memory + 512
+
+
+def test_a_storm_of_processes(rig: Rig) -> None:
+    container = rig.container("a", 48)
+    rig.start("--group", ALL, "--policy", "working-set", *FAST)
+    pid = int(rig.status()["pid"])
+    rig.learn(container, "storm/a", "touch 0 12288 1")
+    # A second toucher in the same container forks; the first is pushed out and woken meanwhile.
+    forker = rig.container("forker", 1)
+    rig.shell.run("sh", "-c", f"cat {forker.cgroup}/cgroup.procs > {container.cgroup}/cgroup.procs")
+    tell = f"(echo fork 3000 > {PLACE}/forker.in; cat {PLACE}/forker.out) < /dev/null > {PLACE}/forked 2>&1 &"
+    used, begin = rig.cpu_us(), float(rig.shell.run("cat", "/proc/uptime").split()[0])
+    rig.shell.run("sh", "-c", tell)
+    rounds = 0
+    while not rig.shell.run("cat", f"{PLACE}/forked"):
+        container.push_out(4 * MIB)
+        time.sleep(1.5)
+        container.tell("touch 0 12288 1")
+        rounds += 1
+    elapsed = float(rig.shell.run("cat", "/proc/uptime").split()[0]) - begin
+    share = (rig.cpu_us() - used) / 1e6 / elapsed
+    print(f"{rounds} rounds, {share:.1%} of a core over {elapsed:.1f} s, {rig.group('storm/a')}")
+    assert rounds >= 2
+    assert alive(rig, pid)
+    assert share < 0.5
+    rig.settled("storm/a", 2)
+    assert number(issued(rig, container, "touch 0 12288 1"), "pages") > 6000
+
+
+def test_what_was_held_and_learnt_outlives_kill_9(rig: Rig) -> None:
+    container = rig.container("a", 128)
+    container.write("memory.min", str(4 * MIB))
+    options = ("--group", ALL, "--policy", "working-set", *STATE, *FAST)
+    rig.start(*options)
+    pages = 128 * 256
+    rig.learn(container, "storm/a", f"touch 0 {pages} 1")
+    container.push_out(8 * MIB)
+    rig.ready("storm/a")
+    words = (PLACE, "a", container.cgroup, str(rig.status()["pid"]), f"touch 0 {pages} 1")
+    assert int(rig.shell.run("sh", "-c", KILL_HOLDER, "sh", *words)) > 4 * MIB, "killed while it held"
+    rig.start(*options)
+    assert container.read("memory.min") == str(4 * MIB)
+    learnt = rig.group("storm/a")
+    assert learnt["activations"] == 0
+    assert learnt["set_pages"] >= pages // 2
+    container.write("memory.min", "0")
+    assert number(issued(rig, container, f"touch 0 {pages} 1"), "pages") >= pages // 2
+
+
+def test_damaged_sets_are_told_and_ignored(rig: Rig) -> None:
+    container = rig.container("a", 8)
+    options = ("--group", ALL, "--policy", "working-set", *STATE, *FAST)
+    rig.start(*options)
+    rig.learn(container, "storm/a", "touch 0 2048 1")
+    rig.stop()
+    path = f"{PLACE}/state/storm%2Fa.set"
+    whole = base64.b64decode(rig.shell.run("base64", path))
+    assert len(whole) > 2048 * 16
+    damaged = [whole[:length] for length in (0, 1, 300, len(whole) // 2, len(whole) - 1)]
+    for at in (9, 20, len(whole) // 2, len(whole) - 1):
+        damaged.append(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    for number_of, content in enumerate([*damaged, whole]):
+        rig.shell.run("rm", "-f", f"{PLACE}/events")
+        rig.shell.put([File(path, content, 0o600)])
+        rig.start(*options)
+        complaints = [str(event["text"]) for event in rig.events("warning") if path in str(event["text"])]
+        known = rig.group("storm/a")["set_pages"]
+        rig.stop()
+        if content is whole:
+            assert (complaints, known > 0) == ([], True)
+        else:
+            assert (len(complaints), known) == (1, 0), f"variant {number_of}: {complaints}"
+            assert "is ignored" in complaints[0]
+
+
+def test_a_prefetch_stays_below_memory_max(rig: Rig) -> None:
+    container = rig.container("a", 150)
+    rig.start("--group", ALL, *FAST)
+    pages = 150 * 256
+    rig.learn(container, "storm/a", f"touch 0 {pages} 1")
+    times = {}
+    for policy in ("off", "working-set"):
+        rig.ask("policy", policy)
+        container.push_out()
+        container.write("memory.max", str(60 * MIB))
+        before = rig.ready("storm/a")["activations"]
+        times[policy] = container.tell(f"touch 0 {50 * 256} 1")
+        rig.settled("storm/a", before + 1)
+        counters = dict(line.split() for line in container.read("memory.events").splitlines())
+        assert counters["oom_kill"] == "0", counters
+        container.write("memory.max", "max")
+    print(times)
+    issue = last(rig.events("issue", "storm/a"))
+    assert issue["policy"] == "working-set"
+    assert issue["stopped"] == "headroom"
+    assert 0 < number(issue, "pages") <= 60 * 256
+    assert number(issue, "planned_pages") >= pages // 2
+
+
+def test_policies_are_switched_while_it_runs(rig: Rig) -> None:
+    container, other = rig.container("a", 32), rig.container("b", 16)
+    rig.start("--group", ALL, *STATE, *FAST)
+    with pytest.raises(GuestError, match="no activation"):
+        rig.ask("trace", "storm/a", f"{PLACE}/a.trace")
+    rig.learn(container, "storm/a", "touch 0 8192 1")
+    rig.learn(other, "storm/b", "touch 0 4096 1")
+    assert "a.trace" in rig.ask("trace", "storm/a", f"{PLACE}/a.trace")
+    assert not rig.events("issue")
+    for policy in ("working-set", "siblings", "same-process", "container", "other-container"):
+        rig.ask("policy", policy)
+        assert rig.status()["policy"] == policy
+        container.push_out()
+        other.push_out()
+        pages = number(issued(rig, container, "touch 0 8192 1"), "pages")
+        print(policy, pages)
+        # The only process has no siblings; the other container's set is half as large.
+        least, most = {"siblings": (0, 0), "other-container": (2000, 6000)}.get(policy, (5000, 9000))
+        assert least <= pages <= most, policy
+    judged = {outcome["policy"]: outcome for outcome in rig.group("storm/a")["last"]}
+    assert judged["container"]["precision_percent"] >= 80
+    assert judged["container"]["coverage_percent"] >= 80
+    assert judged["other-container"]["precision_percent"] == 0
+    rig.ask("forget", "storm/a")
+    assert rig.group("storm/a")["set_pages"] == 0
+    rig.ask("policy", "oracle", f"{PLACE}/a.trace")
+    traced = issued(rig, container, "touch 0 8192 1")
+    assert traced["policy"] == "oracle"
+    assert number(traced, "pages") > 5000
+
+
+@pytest.mark.parametrize("policy", ["oracle", "other-container"])
+def test_what_is_being_issued_vanishes(rig: Rig, policy: str) -> None:
+    """The oracle's set by a switch of the policy, another container's with that container."""
+    rig.shell.run("dd", "if=/dev/urandom", f"of={PLACE}/file", "bs=1M", "count=24")
+    container, other = (rig.container(name, 24, f"{PLACE}/file") for name in ("a", "b"))
+    rig.start("--group", ALL, *FAST, "--settle-ms", "1500")
+    pid = int(rig.status()["pid"])
+    for one in (container, other):
+        rig.shell.run("sh", "-c", "echo 3 > /proc/sys/vm/drop_caches")
+        rig.learn(one, f"storm/{one.name}", "touch 0 6144 1")
+    rig.ask("trace", "storm/a", f"{PLACE}/a.trace")
+    rig.ask("policy", policy, *([f"{PLACE}/a.trace"] if policy == "oracle" else []))
+    container.push_out()
+    other.push_out()
+    rig.shell.run("sh", "-c", "echo 3 > /proc/sys/vm/drop_caches")
+    before = rig.ready("storm/a")["activations"]
+    rig.ready("storm/b")
+    kill = f"echo 1 > {other.cgroup}/cgroup.kill; until rmdir {other.cgroup}; do sleep 0.01; done 2> /dev/null"
+    switch = [f"{PLACE}/prefetchctl", "--socket", f"{PLACE}/socket", "policy", "off"]
+    words = switch if policy == "oracle" else ["sh", "-c", kill]
+    rig.shell.run("sh", "-c", AT_ONCE, "sh", PLACE, "a", "touch 0 6144 1", *words)
+    rig.settled("storm/a", before + 1)
+    assert alive(rig, pid)
+    assert number(last(rig.events("issue", "storm/a")), "file_pages") > 0
+
+
+def test_a_missing_right_is_named(rig: Rig) -> None:
+    everything = "CAP_PERFMON CAP_SYS_NICE CAP_SYS_PTRACE CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_IPC_LOCK"
+    daemon = f"{PLACE}/prefetchd --config /dev/null --group {ALL} --socket {PLACE}/socket"
+    cases = [("CAP_PERFMON CAP_SYS_ADMIN", "CAP_PERFMON"), ("CAP_SYS_NICE CAP_SYS_ADMIN", "CAP_SYS_NICE")]
+    for missing, named in cases:
+        kept = " ".join(set(everything.split()) - set(missing.split()))
+        script = f'systemd-run --quiet --wait --pipe -p "CapabilityBoundingSet={kept}" {daemon} 2>&1; echo exit $?'
+        said = rig.shell.run("sh", "-c", script)
+        assert said.endswith("exit 3\n"), said
+        assert named in said
+        assert said.count("\n") == 2, "one line"
+
+
+def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_path: Path) -> None:
+    with open_rig(prepared, tmp_path, service=True) as rig:
+        container = f"{CGROUPS}/../lxc.payload.service_a"
+        settings = "[prefetchd]\npolicy = working-set\nstate = /var/lib/prefetchd\nsettle-ms = 2000\n"
+        events = "events = /var/log/prefetchd/events\n"
+        rig.shell.put([
+            *programs("/usr/local/sbin"),
+            File("/etc/systemd/system/prefetchd.service", PACKAGED.read_bytes()),
+            File("/etc/prefetchd.conf", f"{settings}{events}[group web]\ncgroup = lxc.payload.service_a\n".encode()),
+        ])  # fmt: skip
+        rig.shell.run("systemctl", "daemon-reload")
+        rig.shell.run("systemctl", "restart", "prefetchd.service")
+        control = ("/usr/local/sbin/prefetchctl", "status", "--json")
+        for _ in range(2):
+            rig.shell.run("sh", "-c", f"echo 700M > {container}/memory.reclaim", check=False)
+            time.sleep(6)
+            request(rig.guest.http_port, 240)
+            deadline = time.monotonic() + 60
+            while json.loads(rig.shell.run(*control))["groups"][0]["active"] and time.monotonic() < deadline:
+                time.sleep(0.5)
+        status = json.loads(rig.shell.run(*control))
+        (group,) = status["groups"]
+        said = rig.shell.run("journalctl", "--unit", "prefetchd.service", "--output", "cat", "--boot", "--lines", "20")
+        print(said, rig.shell.run("cat", "/var/log/prefetchd/events"), rig.shell.run("ls", "-l", "/var/lib/prefetchd"))
+        issue = [outcome for outcome in group["last"] if outcome["issued"]]
+        assert issue, group
+        assert group["set_pages"] > 1000
+        assert group["set_files"] > 0, "files of the container's users"
+        assert status["entry_swap"] and status["entry_file"], "the early trigger"
+        assert rig.shell.run("ls", "/var/lib/prefetchd").split() == ["web.set"]
