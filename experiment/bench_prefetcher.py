@@ -109,8 +109,8 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     """CPU and memory of prefetchd, once it has looked at every container."""
     rig.shell.run("sh", "-c", SLEEPERS, "sh", CGROUPS, str(containers))
     rig.start("--group", "rest=storm/rest-*", "--policy", "working-set")
-    for number in range(1, containers + 1):
-        rig.ready(f"rest/rest-{number}")
+    for number in range(containers, 0, -1):
+        rig.settled(f"rest/rest-{number}", 0)
     usage = f"/sys/fs/cgroup/system.slice/{UNIT}.service/cpu.stat"
     said = rig.shell.run("sh", "-c", AT_REST, "sh", usage, f"{seconds:.0f}", timeout=4 * seconds + 60)
     before, after, used_before, used_after = said.split()

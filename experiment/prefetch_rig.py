@@ -20,6 +20,7 @@ TOUCHER = Path(__file__).parent.parent / "tests" / "guest_programs" / "toucher.c
 PLACE = "/root/rig"  # in the guest
 UNIT = "rig"
 CGROUPS = "/sys/fs/cgroup/storm"
+LOOK_S = 2.2  # prefetchd at rest looks every 2 s whether anything was reclaimed
 
 CLEAR = """
 systemctl stop prefetchd 2> /dev/null
@@ -142,7 +143,8 @@ class Rig:
         return {words[0].rstrip(":"): int(words[1]) for words in fields}
 
     def ready(self, group: str, limit: float = 60) -> dict[str, Any]:
-        """Once what is absent is known and the plan made."""
+        """Once what is absent by now is known, and the plan made."""
+        time.sleep(LOOK_S)
         return self._wait(group, lambda g: g["fresh"] and not g["active"], limit, "is ready")
 
     def settled(self, group: str, activations: int, limit: float = 60) -> dict[str, Any]:

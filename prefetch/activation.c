@@ -4,13 +4,16 @@
 #include "daemon.h"
 #include "quiet.h"
 #include "report.h"
+#include "toucher.h"
 
 #define LOOK_PAGES	 2048u /* issued between two looks at the machine's memory */
 #define DISK_PAUSE	 NS_OF_MS(1)
 #define RECLAIM_PAUSE	 NS_OF_MS(2)
 #define MAX_RECLAIM_WAITS 64u
 #define WORKER_PAGES	 4096u
-#define FIRST_PAGES	 1024u /* in small windows, as they are wanted at once */
+#define FIRST_PAGES	 512u /* are wanted at once: in small windows, with next to nothing under way before them */
+#define FIRST_WINDOW	 64u
+#define FIRST_DEPTH	 2u
 
 /* Ours alone: the paper's policy asks for nothing of the kind. Groups by name have no cgroup to hold. */
 static void hold(struct group *g)
@@ -89,7 +92,7 @@ static uint64_t window_pages(const struct group *g)
 {
 	uint64_t issued = issue_pages(&g->issue);
 	uint64_t left = g->quota > issued ? g->quota - issued : 0;
-	uint64_t window = issued < FIRST_PAGES ? WINDOW_PAGES / 4 : WINDOW_PAGES;
+	uint64_t window = issued < FIRST_PAGES ? FIRST_WINDOW : WINDOW_PAGES;
 
 	return left < window ? left : window;
 }
@@ -165,10 +168,21 @@ static bool must_wait_for_reclaim(struct group *g, uint64_t now)
 	return true;
 }
 
-uint64_t group_issue(struct group *g, uint64_t now)
+/* What the process that faulted waits for must not wait for what others will need later. */
+static bool disk_is_busy(const struct group *g)
 {
 	uint64_t depth = g->daemon->options.depth;
+	bool first = issue_pages(&g->issue) < FIRST_PAGES;
 
+	if (!depth)
+		return false;
+	if (first && toucher_busy() > 0)
+		return true;
+	return disks_reads(&g->daemon->disks) > (first && depth > FIRST_DEPTH ? FIRST_DEPTH : depth);
+}
+
+uint64_t group_issue(struct group *g, uint64_t now)
+{
 	if (now < g->resume_ns)
 		return g->resume_ns - now;
 	if (must_wait_for_reclaim(g, now))
@@ -177,7 +191,7 @@ uint64_t group_issue(struct group *g, uint64_t now)
 		activation_stop(g);
 		return UINT64_MAX;
 	}
-	if (depth && disks_reads(&g->daemon->disks) > depth) {
+	if (disk_is_busy(g)) {
 		g->disk_waits++;
 		g->resume_ns = now + DISK_PAUSE;
 		return DISK_PAUSE;

@@ -320,15 +320,16 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 
 	w.n = 0;
 	for (size_t k = 0; k < i->plan->nworker && issue_pages(i) - start < max; k++) {
-		const struct target *template = &i->plan->worker[k];
-		struct target t = *template;
+		struct target left = i->plan->worker[k];
+		struct target t;
 
-		if (!is_of_role(i, template, role) || !plan_resolve(i->plan, i->w, template, slot, &t))
-			continue;
-		if (t.kind != kind || !cut(i, &t, &w.pieces[w.n]) || ++w.n < most)
-			continue;
-		flush(i, &w);
-		most = WINDOW_TARGETS;
+		while (is_of_role(i, &left, role) && left.pages) {
+			if (!plan_resolve(i->plan, i->w, &left, slot, &t) || t.kind != kind ||
+			    !cut(i, &t, &w.pieces[w.n]) || ++w.n < most)
+				continue;
+			flush(i, &w);
+			most = WINDOW_TARGETS;
+		}
 	}
 	flush(i, &w);
 	i->done_ns = now_ns();

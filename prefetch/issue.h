@@ -9,7 +9,7 @@
 #include "plan.h"
 
 #define WINDOW_TARGETS 16u
-#define FIRST_TARGETS  4u /* of a worker that waits already */
+#define FIRST_TARGETS  1u /* of a worker that waits already */
 #define WINDOW_PAGES   512u
 
 /* Pages that were absent when they were issued. */

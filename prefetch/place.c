@@ -186,12 +186,15 @@ uint64_t place_page(const struct place *p, uint64_t address)
 	return p->base + (address - p->start) / PAGE_BYTES;
 }
 
-bool place_address(const struct place *p, uint64_t page, uint64_t n, uint64_t *address)
+uint64_t place_address(const struct place *p, uint64_t page, uint64_t n, uint64_t *address)
 {
 	uint64_t pages = (p->end - p->start) / PAGE_BYTES;
+	uint64_t first = page - p->base;
 
-	if (page < p->base || page - p->base > pages || n > pages - (page - p->base))
-		return false;
-	*address = p->down ? p->end - (page - p->base + n) * PAGE_BYTES : p->start + (page - p->base) * PAGE_BYTES;
-	return true;
+	if (page < p->base || first >= pages)
+		return 0;
+	if (n > pages - first)
+		n = pages - first;
+	*address = p->down ? p->end - (first + n) * PAGE_BYTES : p->start + first * PAGE_BYTES;
+	return n;
 }

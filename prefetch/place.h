@@ -45,7 +45,7 @@ bool places_read(struct places *p, pid_t pid);
 const struct place *places_find(const struct places *p, uint64_t address);
 
 uint64_t place_page(const struct place *p, uint64_t address);
-/* Where pages PAGE to PAGE + N - 1 of the region begin in the process. False: not wholly within P. */
-bool place_address(const struct place *p, uint64_t page, uint64_t n, uint64_t *address);
+/* How many of the N pages of the region from PAGE on are in P, where they begin in the process: 0 if PAGE is not. */
+uint64_t place_address(const struct place *p, uint64_t page, uint64_t n, uint64_t *address);
 
 #endif

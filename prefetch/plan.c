@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define ANY_SLOT UINT32_MAX
+
 void plan_init(struct plan *p, struct pool *pool)
 {
 	*p = (struct plan){ .pool = pool };
@@ -80,7 +82,9 @@ static int by_region_and_slot(const void *a, const void *b)
 
 	if (x->region != y->region)
 		return x->region < y->region ? -1 : 1;
-	return x->slot < y->slot ? -1 : x->slot > y->slot;
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return x->place.start < y->place.start ? -1 : x->place.start > y->place.start;
 }
 
 static enum target_kind target_kind(enum region_kind kind)
@@ -106,30 +110,36 @@ static size_t first_placement(const struct plan *p, uint32_t region)
 	return low;
 }
 
-/* The address of pages of a region in member SLOT, or in any with SLOT -1. */
-static bool locate(const struct plan *p, uint32_t region, uint64_t page, uint32_t pages, int slot, struct target *out)
+/* Where T's first pages are in member SLOT, or in any with SLOT -1: as many as one mapping holds, 0 if there is none. Two
+ * mappings of a file may hold the same page, the end of what is read only and the beginning of what is written: the
+ * later one is meant. */
+static uint32_t locate(const struct plan *p, const struct target *t, int slot, struct target *out)
 {
+	uint32_t found = 0;
 	uint64_t address;
 
-	for (size_t i = first_placement(p, region); i < p->nplacements && p->placements[i].region == region; i++) {
+	for (size_t i = first_placement(p, t->where); i < p->nplacements && p->placements[i].region == t->where; i++) {
 		const struct placement *at = &p->placements[i];
+		uint32_t n = (uint32_t)place_address(&at->place, t->page, t->pages, &address);
 
-		if ((slot < 0 || at->slot == (unsigned int)slot) && place_address(&at->place, page, pages, &address)) {
-			out->page = address / PAGE_BYTES;
-			out->pages = pages;
-			out->where = at->slot;
-			out->region = false;
-			return true;
-		}
+		if (!n || (slot >= 0 && at->slot != (unsigned int)slot))
+			continue;
+		found = n;
+		*out = (struct target){ .page = address / PAGE_BYTES, .pages = n, .where = at->slot, .kind = t->kind };
 	}
-	return false;
+	return found;
 }
 
-bool plan_resolve(const struct plan *p, const struct workset *w, const struct target *t, unsigned int slot,
+bool plan_resolve(const struct plan *p, const struct workset *w, struct target *t, unsigned int slot,
 		  struct target *out)
 {
-	out->kind = (uint8_t)target_kind(w->regions[t->where].kind);
-	return locate(p, t->where, t->page, t->pages, (int)slot, out);
+	uint32_t n;
+
+	t->kind = (uint8_t)target_kind(w->regions[t->where].kind);
+	n = locate(p, t, slot == ANY_SLOT ? -1 : (int)slot, out);
+	t->page += n ? n : 1;
+	t->pages -= n ? n : 1;
+	return n > 0;
 }
 
 static void add_extent(struct plan *p, const struct workset *w, const struct extent *e)
@@ -145,9 +155,11 @@ static void add_extent(struct plan *p, const struct workset *w, const struct ext
 	} else if (w->roles[region->role].worker) {
 		push(p, &p->worker, &p->nworker, &p->cap_worker, &t);
 	} else {
-		t.kind = (uint8_t)target_kind(region->kind);
-		if (locate(p, e->region, e->page, e->pages, -1, &t))
-			push(p, &p->v, &p->n, &p->cap, &t);
+		struct target part;
+
+		while (t.pages)
+			if (plan_resolve(p, w, &t, ANY_SLOT, &part))
+				push(p, &p->v, &p->n, &p->cap, &part);
 	}
 }
 

@@ -49,8 +49,9 @@ void plan_free(struct plan *p);
 void plan_working_set(struct plan *p, const struct workset *w, const struct members *m, struct places *places);
 /* What is in swap by ABSENT: of all members but EXCEPT (-1: of all), or of ONLY (-1: no such limit). */
 void plan_swapped(struct plan *p, const struct pageset *absent, int except, int only);
-/* Resolve a worker's target for SLOT. False: that worker has no such mapping. */
-bool plan_resolve(const struct plan *p, const struct workset *w, const struct target *t, unsigned int slot,
+/* Resolve the first of a worker's target's pages for SLOT: as many as one mapping holds, which T is then rid of. False:
+ * the first page has no mapping there, and T is rid of it alone. */
+bool plan_resolve(const struct plan *p, const struct workset *w, struct target *t, unsigned int slot,
 		  struct target *out);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "jsonline.h"
+#include "toucher.h"
 
 static void begin(struct jsonline *j, char *buf, const char *event, uint64_t t)
 {
@@ -173,6 +174,7 @@ void report_outcome(struct group *g, const struct outcome *o)
 	json_u64(&j, "wasted", o->wasted);
 	json_u64(&j, "evicted", o->evicted);
 	json_u64(&j, "unjudged", g->issue.pages[TARGET_READ] + g->issue.unlogged);
+	json_u64(&j, "read_errors", toucher_errors());
 	json_u64(&j, "demanded", o->demanded);
 	json_u64(&j, "covered", o->covered);
 	json_u64(&j, "majors", o->majors);

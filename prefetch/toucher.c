@@ -21,6 +21,7 @@ struct job {
 static struct job jobs[JOBS];
 static atomic_uint head; /* taken */
 static atomic_uint tail; /* put */
+static atomic_uint done;
 static atomic_ullong errors;
 static sem_t waiting;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,6 +56,7 @@ static void *run(void *unused)
 		remote = (struct iovec){ (void *)(uintptr_t)job.address, 1 };
 		if (process_vm_readv(job.pid, &local, 1, &remote, 1, 0) != 1)
 			atomic_fetch_add(&errors, 1);
+		atomic_fetch_add(&done, 1);
 	}
 	return unused;
 }
@@ -88,6 +90,11 @@ bool toucher_add(pid_t pid, uint64_t address)
 	atomic_store(&tail, at + 1);
 	sem_post(&waiting);
 	return true;
+}
+
+unsigned int toucher_busy(void)
+{
+	return atomic_load(&tail) - atomic_load(&done);
 }
 
 uint64_t toucher_errors(void)

@@ -11,6 +11,8 @@
 int toucher_start(void);
 /* Have the page at ADDRESS of PID read. False: too much is waiting. */
 bool toucher_add(pid_t pid, uint64_t address);
+/* Reads that wait or are under way. */
+unsigned int toucher_busy(void);
 /* Pages that could not be read since the start: unmapped, or of processes that ended. */
 uint64_t toucher_errors(void);
 

@@ -111,11 +111,14 @@ static void test_addresses_are_the_inverse(void)
 		CHECK(place_address(place, page, 1, &address) && address == place->start);
 		page = place_page(place, place->end - 1);
 		CHECK(place_address(place, page, 1, &address) && address == place->end - PAGE_BYTES);
-		CHECK(!place_address(place, page, 2 + (place->end - place->start) / PAGE_BYTES, &address));
+		page = place->down ? place_page(place, place->end - 1) : place_page(place, place->start);
+		CHECK(place_address(place, page, 1 << 20, &address) == (place->end - place->start) / PAGE_BYTES);
+		CHECK(address == place->start);
+		CHECK(!place_address(place, page + (place->end - place->start) / PAGE_BYTES, 1, &address));
 	}
 	/* Two pages from the top of the stack, as one stretch. */
 	CHECK(place_address(places_find(&p, 0x7ffd00020000), 0, 2, &address) && address == 0x7ffd0001f000);
-	CHECK(!place_address(places_find(&p, 0x7ffd00020000), 0, 0x22, &address));
+	CHECK(!place_address(places_find(&p, 0x7ffd00020000), 0x21, 1, &address));
 	places_free(&p);
 }
 

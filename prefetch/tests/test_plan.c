@@ -69,6 +69,7 @@ static void test_workers_wait_for_whoever_wakes(void)
 	struct places places;
 	struct workset w;
 	struct plan p;
+	struct target left;
 	struct target t;
 
 	workset_init(&w, &pool);
@@ -81,11 +82,33 @@ static void test_workers_wait_for_whoever_wakes(void)
 	CHECK(workset_learn(&w, pages, npages) == 1);
 	plan_working_set(&p, &w, &m, &places);
 	CHECK(p.n == 0 && p.nworker == 1 && p.worker[0].region);
-	CHECK(plan_resolve(&p, &w, &p.worker[0], 0, &t) && t.where == 0 && t.kind == TARGET_ADVISE && !t.region);
-	CHECK(!plan_resolve(&p, &w, &p.worker[0], 1, &t));
+	left = p.worker[0];
+	CHECK(plan_resolve(&p, &w, &left, 0, &t) && t.where == 0 && t.kind == TARGET_ADVISE && !t.region && !left.pages);
+	left = p.worker[0];
+	CHECK(!plan_resolve(&p, &w, &left, 1, &t) && !left.pages);
 	places_free(&places);
 	plan_free(&p);
 	workset_clear(&w);
+}
+
+/* A library whose data begins in the middle of a file page: its read-only part ends with the same page. */
+static void test_written_pages_are_in_the_later_mapping(void)
+{
+	struct placement placements[] = {
+		{ 0, 3, { .start = 0x100000, .end = 0x105000, .base = 0, .kind = REGION_FILE } },
+		{ 0, 3, { .start = 0x105000, .end = 0x106000, .base = 4, .kind = REGION_FILE } },
+		{ 0, 3, { .start = 0x106000, .end = 0x108000, .base = 5, .kind = REGION_FILE } },
+		{ 0, 4, { .start = 0x900000, .end = 0x901000, .base = 4, .kind = REGION_FILE } },
+	};
+	struct region cow = { .kind = REGION_COW };
+	struct workset w = { .regions = &cow, .nregions = 1 };
+	struct plan p = { .placements = placements, .nplacements = 4 };
+	struct target left = { .page = 4, .pages = 4, .where = 0, .region = true };
+	struct target t;
+
+	CHECK(plan_resolve(&p, &w, &left, 3, &t) && t.page == 0x105 && t.pages == 1 && t.kind == TARGET_READ);
+	CHECK(plan_resolve(&p, &w, &left, 3, &t) && t.page == 0x106 && t.pages == 2);
+	CHECK(!plan_resolve(&p, &w, &left, 3, &t) && left.pages == 0); /* page 7 is mapped nowhere */
 }
 
 static void test_swapped_pages_of_some(void)
@@ -117,6 +140,7 @@ int main(void)
 	CHECK(pool_create(&pool, 4 << 20) == 0);
 	test_resolves_to_own_addresses();
 	test_workers_wait_for_whoever_wakes();
+	test_written_pages_are_in_the_later_mapping();
 	test_swapped_pages_of_some();
 	pool_destroy(&pool);
 	return 0;
