@@ -152,7 +152,7 @@ void activation_stop(struct group *g)
 	report_issue(g);
 }
 
-/* Others wait for memory that we use up: let the background reclaim catch up. */
+/* Others wait for memory that we use up: let the background reclaim catch up, and stop if it cannot. */
 static bool must_wait_for_reclaim(struct group *g, uint64_t now)
 {
 	uint64_t stalls = g->memory.stalls;
@@ -161,7 +161,7 @@ static bool must_wait_for_reclaim(struct group *g, uint64_t now)
 		return false;
 	budget_read(&g->memory, g->members.dir);
 	g->looked_pages = issue_pages(&g->issue);
-	if (g->memory.stalls == stalls || g->reclaim_waits == MAX_RECLAIM_WAITS)
+	if (g->memory.stalls == stalls)
 		return false;
 	g->reclaim_waits++;
 	g->resume_ns = now + RECLAIM_PAUSE;
@@ -185,9 +185,11 @@ uint64_t group_issue(struct group *g, uint64_t now)
 {
 	if (now < g->resume_ns)
 		return g->resume_ns - now;
-	if (must_wait_for_reclaim(g, now))
+	if (must_wait_for_reclaim(g, now) && g->reclaim_waits < MAX_RECLAIM_WAITS)
 		return RECLAIM_PAUSE;
-	if (!memory_allows(g)) {
+	if (g->reclaim_waits == MAX_RECLAIM_WAITS)
+		g->stopped = STOP_RECLAIM;
+	if (g->stopped == STOP_RECLAIM || !memory_allows(g)) {
 		activation_stop(g);
 		return UINT64_MAX;
 	}

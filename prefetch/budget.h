@@ -22,6 +22,7 @@ enum allowance {
 	GO,
 	STOP_SHARE,    /* what is free and the configured share are used up */
 	STOP_HEADROOM, /* the container is near its limit */
+	STOP_RECLAIM,  /* others wait for memory, although it paused again and again */
 	STOP_QUOTA,    /* what its own precision earned it, or the configured maximum, is used up */
 };
 

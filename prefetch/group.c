@@ -15,6 +15,8 @@
 #include "setfile.h"
 
 #define MAX_ACTIVATION	 NS_OF_MS(120000) /* one that never settles is judged and learnt from all the same */
+#define MAX_ENTRIES	 256u /* a container that enters faults all the time is not idle: it is left alone ... */
+#define ENTRY_PAUSE	 NS_OF_MS(10000) /* ... for this long */
 #define MAX_STALE	 NS_OF_MS(30000)  /* under lasting reclaim: a snapshot this often, no more */
 
 static void load(struct group *g)
@@ -122,6 +124,23 @@ static bool is_ours(struct group *g, const struct fault *f)
 	return f->pid != getpid() && (!g->members.spec->ncomms || members_named(&g->members, f->pid));
 }
 
+static void count_entry(struct group *g)
+{
+	if (++g->entries < MAX_ENTRIES || g->entry_off_ns)
+		return;
+	g->entry_off_ns = now_ns();
+	trigger_entry(g->daemon->trigger, g->index, false);
+}
+
+static void watch_entries(struct group *g, uint64_t now)
+{
+	g->entries = 0;
+	if (!g->entry_off_ns || elapsed_ns(g->entry_off_ns, now) < ENTRY_PAUSE)
+		return;
+	g->entry_off_ns = 0;
+	trigger_entry(g->daemon->trigger, g->index, true);
+}
+
 void group_faulted(struct group *g, const struct fault *f)
 {
 	bool was_active = g->active;
@@ -133,8 +152,11 @@ void group_faulted(struct group *g, const struct fault *f)
 		opening_look(g, f);
 	if (f->source == FAULT_MAJOR)
 		log_fault(g, f);
-	if (!g->active)
+	if (!g->active) {
+		if (f->source == FAULT_ENTRY)
+			count_entry(g);
 		return;
+	}
 	if (!was_active) {
 		activation_begin(g);
 		return;
@@ -179,6 +201,7 @@ static void settle(struct group *g, uint64_t now)
 	g->active = false;
 	g->source = NULL;
 	g->burst.count = 0;
+	g->entry_off_ns = 0;
 	g->dirty = true;
 	g->fresh = false;
 }
@@ -217,6 +240,7 @@ bool group_tick(struct group *g, uint64_t now, bool reclaiming, bool may_scan)
 		tick_active(g, now);
 		return false;
 	}
+	watch_entries(g, now);
 	if (reclaiming) {
 		g->fresh = false;
 		g->dirty = true;

@@ -14,7 +14,8 @@
 #include "protect.h"
 #include "trigger.h"
 
-#define HISTORY 4 /* activations that status shows */
+#define HISTORY	       4   /* activations that status shows */
+#define GROUP_NAME_CAP 192 /* NAME/BASENAME; a Docker scope's is of 77 letters */
 
 enum opened_by { BY_BURST, BY_LEADER };
 
@@ -41,12 +42,14 @@ struct group {
 	struct daemon *daemon;
 	unsigned int index;
 	bool used;
-	char name[2 * NAME_CAP];
+	char name[GROUP_NAME_CAP];
 	uint64_t inode; /* of the cgroup */
 	struct members members;
 
 	/* quiet */
 	struct burst burst;
+	unsigned int entries; /* ENTRY events since the last tick that began nothing */
+	uint64_t entry_off_ns; /* since when they are switched off, or 0 */
 	bool fresh;	   /* BEFORE is what the memory is like now */
 	bool dirty;	   /* something changed since the snapshot */
 	uint64_t snapshot_ns;

@@ -60,7 +60,7 @@ static void sync_spec(struct daemon *d, const struct group_spec *spec)
 	static struct found_cgroup found[2 * MAX_GROUPS];
 	bool many = strpbrk(spec->cgroup, "*?[") != NULL;
 	size_t n = watch_find(d->watch, spec->cgroup, found, 2 * MAX_GROUPS);
-	char name[2 * NAME_CAP];
+	char name[GROUP_NAME_CAP];
 
 	for (size_t i = 0; i < MAX_GROUPS; i++) {
 		struct group *g = &d->groups[i];
@@ -73,7 +73,7 @@ static void sync_spec(struct daemon *d, const struct group_spec *spec)
 	for (size_t i = 0; i < n; i++) {
 		if (group_of(d, spec, &found[i]))
 			continue;
-		snprintf(name, sizeof(name), many ? "%s/%.63s" : "%s", spec->name, strrchr(found[i].path, '/') + 1);
+		snprintf(name, sizeof(name), many ? "%s/%.120s" : "%s", spec->name, strrchr(found[i].path, '/') + 1);
 		add_group(d, spec, name, found[i].path, found[i].inode);
 	}
 }

@@ -239,11 +239,10 @@ def test_policies_are_switched_while_it_runs(rig: Rig) -> None:
     rig.learn(other, "storm/b", "touch 0 4096 1")
     assert "a.trace" in rig.ask("trace", "storm/a", f"{PLACE}/a.trace")
     assert not rig.events("issue")
+    other.push_out()
     for policy in ("working-set", "siblings", "same-process", "container", "other-container"):
         rig.ask("policy", policy)
         assert rig.status()["policy"] == policy
-        container.push_out()
-        other.push_out()
         pages = number(issued(rig, container, "touch 0 8192 1"), "pages")
         print(policy, pages)
         # The only process has no siblings; the other container's set is half as large.
