@@ -33,8 +33,9 @@ WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready aga
 LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
 SPARE_MIB = 64  # what it touches instead: a few pages of these
 FEW, STRIDE = 16, 64  # pages, so far apart that reading ahead brings none of the others
-NEIGHBOUR_MIB = 700  # with the system's own it fits just so
+NEIGHBOUR_SHARE = 0.97  # of the memory that is available: it fits just so
 SETTLE_MS = 2000
+POOL_MIB = 32  # so that the set is never too large for prefetchd: its worst is to be seen
 ADVERSARY, NEIGHBOUR = "a", "b"
 
 SLEEPERS = """
@@ -94,6 +95,7 @@ class Adversary:
 
     set_pages: int
     wakes: int
+    neighbour_mib: int
     passes: int
     rounds: tuple[Round, ...]
     ratio: Estimate
@@ -123,14 +125,14 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
 def measure_adversary(rig: Rig, settings: Settings, pairs: int = PAIRS) -> Adversary:
     """``pairs`` rounds of each policy, in alternating order, all from the same learnt set."""
     adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
-    neighbour = rig.container(NEIGHBOUR, NEIGHBOUR_MIB)
     rig.start(*options("off"))
     rig.learn(adversary, ADVERSARY, f"touch 0 {LEARNT_MIB * 256} 1")
     set_pages = int(rig.group(ADVERSARY)["set_pages"])
     rig.stop()
     rig.shell.run("cp", "-a", f"{PLACE}/state", f"{PLACE}/learnt")
     adversary.push_out()
-    neighbour.tell("sum 1")
+    neighbour_mib = int(NEIGHBOUR_SHARE * available_mib(rig))
+    neighbour = rig.container(NEIGHBOUR, neighbour_mib)
     passes = math.ceil(WAKES * WAKE_S / neighbour.tell("sum 1").seconds)
     rounds = []
     for pair in range(pairs):
@@ -138,12 +140,17 @@ def measure_adversary(rig: Rig, settings: Settings, pairs: int = PAIRS) -> Adver
         rounds += [perform(rig, adversary, neighbour, policy, passes) for policy in order]
     times = {policy: np.array([r.seconds for r in rounds if r.policy == policy]) for policy in ("working-set", "off")}
     ratio = estimate([times["working-set"], times["off"]], ratio_of_medians, settings)
-    return Adversary(set_pages, WAKES, passes, tuple(rounds), ratio)
+    return Adversary(set_pages, WAKES, neighbour_mib, passes, tuple(rounds), ratio)
+
+
+def available_mib(rig: Rig) -> int:
+    lines = rig.shell.run("cat", "/proc/meminfo").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) // 1024
 
 
 def options(policy: str) -> list[str]:
-    group = f"{ADVERSARY}=storm/{ADVERSARY}"
-    return ["--group", group, "--policy", policy, "--state", f"{PLACE}/state", "--settle-ms", str(SETTLE_MS)]
+    room = ["--settle-ms", str(SETTLE_MS), "--pool-mib", str(POOL_MIB)]
+    return ["--group", f"{ADVERSARY}=storm/{ADVERSARY}", "--policy", policy, "--state", f"{PLACE}/state", *room]
 
 
 def perform(rig: Rig, adversary: Container, neighbour: Container, policy: str, passes: int) -> Round:
@@ -178,7 +185,9 @@ def table(costs: Costs) -> Table:
     made.add_row(f"CPU at rest, {rest.containers} containers, of a core", f"{rest.cpu_share:.3%}")
     made.add_row("memory, MiB (most)", f"{rest.rss_kib / 1024:.1f} ({rest.most_rss_kib / 1024:.1f})")
     for policy, seconds in by_policy(adversary.rounds).items():
-        made.add_row(f"neighbour's work, {policy}, s", f"{np.median(seconds):.2f} ({min(seconds)} to {max(seconds)})")
+        made.add_row(
+            f"neighbour's work, {policy}, s", f"{np.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+        )
     ratio = adversary.ratio
     made.add_row("working-set / off", f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] {ratio.blocks} pairs")
     quotas = [r.quota_pages for r in adversary.rounds if r.quota_pages]

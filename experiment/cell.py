@@ -127,6 +127,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             configuration.limits.request_s,
             condition.pressure,
             note,
+            lambda shell: arm(shell, task),
         )
         response = timeline.perform(shell)
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
@@ -159,9 +160,13 @@ done
 
 
 def prepare(shell: Shell, task: Task) -> None:
-    """Set the guest's clock, the condition's settings and the prefetcher's policy."""
+    """Set the guest's clock and the condition's settings."""
     settings = task.condition.guest
     shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *(word for pair in settings.items() for word in pair))
+
+
+def arm(shell: Shell, task: Task) -> None:
+    """Set the prefetcher's policy."""
     if task.cell.policy != "none":
         prefetch.install.set_policy(shell, task.cell.policy)
 

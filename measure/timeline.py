@@ -53,6 +53,9 @@ class Streams:
 class Timeline:
     """One performance of the steps. ``note`` is told each step's name and instants as it happens.
 
+    ``arm`` is called when the restored guest has come to rest, just before alpha: a clock that was set wakes threads,
+    whose faults are not to set off what the cell is about.
+
     Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory.
     """
 
@@ -65,6 +68,7 @@ class Timeline:
     request_limit_s: float
     pressure: bool
     note: Callable[..., None]
+    arm: Callable[[Shell], None]
 
     def perform(self, shell: Shell) -> Response:
         """All steps from "RDBMS is up" to the end of the recording; the response is not judged here.
@@ -72,6 +76,7 @@ class Timeline:
         Raises GuestError or CellError when a step does not happen.
         """
         self._pause(self.times.before_alpha_s)
+        self.arm(shell)
         if self.pressure:
             self._start_alpha(shell)
         else:

@@ -79,7 +79,7 @@ static void fetch_for(struct group *g, pid_t pid, enum target_kind kind)
 	if (slot < 0 || g->source != g || !g->members.slots[slot].worker || g->members.slots[slot].role == NO_ROLE)
 		return;
 	g->members.slots[slot].woken = true;
-	issue_worker(&g->issue, (unsigned int)slot, kind, g->quota < WORKER_PAGES ? g->quota : WORKER_PAGES);
+	issue_worker(&g->issue, (unsigned int)slot, kind, g->quota[g->opened_by] < WORKER_PAGES ? g->quota[g->opened_by] : WORKER_PAGES);
 }
 
 void activation_wake(struct group *g, pid_t pid)
@@ -91,7 +91,7 @@ void activation_wake(struct group *g, pid_t pid)
 static uint64_t window_pages(const struct group *g)
 {
 	uint64_t issued = issue_pages(&g->issue);
-	uint64_t left = g->quota > issued ? g->quota - issued : 0;
+	uint64_t left = g->quota[g->opened_by] > issued ? g->quota[g->opened_by] - issued : 0;
 	uint64_t window = issued < FIRST_PAGES ? FIRST_WINDOW : WINDOW_PAGES;
 
 	return left < window ? left : window;
@@ -102,7 +102,7 @@ static bool memory_allows(struct group *g)
 	uint64_t window = window_pages(g);
 
 	g->stopped = budget_allows(&g->memory, issue_pages(&g->issue), window ? window : 1,
-				   g->daemon->options.share_percent, g->quota);
+				   g->daemon->options.share_percent, g->quota[g->opened_by]);
 	return g->stopped == GO;
 }
 

@@ -94,7 +94,8 @@ static void put_group(struct jsonline *j, const struct group *g)
 	json_u64(j, "set_files", g->learned.nfiles);
 	json_bool(j, "set_truncated", g->learned.truncated);
 	json_u64(j, "planned_pages", g->plan.pages);
-	json_u64(j, "quota_pages", g->quota);
+	json_u64(j, "quota_pages", g->quota[BY_BURST]);
+	json_u64(j, "quota_leader_pages", g->quota[BY_LEADER]);
 	json_u64(j, "snapshot_us", g->snapshot_took_ns / NS_PER_US);
 	json_open(j, "leaders", '[');
 	for (size_t i = 0; i < g->learned.nroles; i++)
@@ -164,8 +165,8 @@ static size_t group_text(const struct group *g, char *reply, size_t cap)
 
 	n += say(reply + n, cap - n, "; set of %zu pages (%zu files)%s", g->learned.npages, g->learned.nfiles,
 		 g->learned.truncated ? ", truncated" : "");
-	n += say(reply + n, cap - n, ", quota %" PRIu64 " pages%s\n", g->quota,
-		 g->fresh || g->active ? "" : " (snapshot outdated)");
+	n += say(reply + n, cap - n, ", quota %" PRIu64 " pages (opened by its leader: %" PRIu64 ")%s\n",
+		 g->quota[BY_BURST], g->quota[BY_LEADER], g->fresh || g->active ? "" : " (snapshot outdated)");
 	for (uint64_t k = 0; k < HISTORY && k < g->number; k++) {
 		const struct outcome *o = &g->history[(g->number - k) % HISTORY];
 

@@ -54,6 +54,12 @@ static void attach(struct group *g)
 		close(fd);
 }
 
+static void reset_quotas(struct group *g)
+{
+	for (int by = 0; by < OPENINGS; by++)
+		g->quota[by] = PAGES_OF_MIB(g->daemon->options.max_mib);
+}
+
 void group_init(struct group *g, struct daemon *d, unsigned int index, const struct group_spec *spec, const char *name,
 		const char *cgroup, uint64_t inode)
 {
@@ -64,7 +70,7 @@ void group_init(struct group *g, struct daemon *d, unsigned int index, const str
 	g->used = true;
 	g->dirty = true;
 	g->last_major_ns = now_ns();
-	g->quota = PAGES_OF_MIB(d->options.max_mib);
+	reset_quotas(g);
 	snprintf(g->name, sizeof(g->name), "%s", name);
 	members_init(&g->members, spec, cgroup, &d->pool);
 	pageset_init(&g->before, &d->pool);
@@ -174,6 +180,7 @@ void group_release(struct group *g)
 static void settle(struct group *g, uint64_t now)
 {
 	struct outcome *o = &g->history[g->number % HISTORY];
+	uint64_t *quota = &g->quota[g->opened_by];
 	size_t aged;
 	size_t added;
 
@@ -189,8 +196,7 @@ static void settle(struct group *g, uint64_t now)
 	};
 	added = learn_settle(g, o, &aged);
 	if (g->source)
-		g->quota = budget_adapt(g->quota, PAGES_OF_MIB(g->daemon->options.max_mib), o->issued,
-					o->used + o->late);
+		*quota = budget_adapt(*quota, PAGES_OF_MIB(g->daemon->options.max_mib), o->issued, o->used + o->late);
 	report_outcome(g, o);
 	report_record(g, added, aged);
 	demand_free(&g->demand);
@@ -254,7 +260,7 @@ bool group_tick(struct group *g, uint64_t now, bool reclaiming, bool may_scan)
 void group_forget(struct group *g)
 {
 	workset_clear(&g->learned);
-	g->quota = PAGES_OF_MIB(g->daemon->options.max_mib);
+	reset_quotas(g);
 	save(g);
 	group_replan(g);
 }

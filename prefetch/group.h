@@ -17,7 +17,7 @@
 #define HISTORY	       4   /* activations that status shows */
 #define GROUP_NAME_CAP 192 /* NAME/BASENAME; a Docker scope's is of 77 letters */
 
-enum opened_by { BY_BURST, BY_LEADER };
+enum opened_by { BY_BURST, BY_LEADER, OPENINGS };
 
 /* What became of an activation. */
 struct outcome {
@@ -60,7 +60,9 @@ struct group {
 	struct workset oracle; /* policy oracle only */
 	struct files files;    /* of the set that the plan is made of */
 	struct plan plan;
-	uint64_t quota; /* pages that its precision has earned it */
+	/* Pages that its precision has earned it, by what opened the activations: a burst that was nothing must not cost
+	 * the next real one. */
+	uint64_t quota[OPENINGS];
 
 	/* activation */
 	bool active;

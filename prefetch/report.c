@@ -155,7 +155,7 @@ void report_issue(struct group *g)
 	json_u64(&j, "errors", i->errors);
 	json_u64(&j, "disk_waits", g->disk_waits);
 	json_u64(&j, "reclaim_waits", g->reclaim_waits);
-	json_u64(&j, "quota_pages", g->quota);
+	json_u64(&j, "quota_pages", g->quota[g->opened_by]);
 	json_string(&j, "stopped", allowance_name(g->stopped));
 	put(g->daemon, &j);
 }

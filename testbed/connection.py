@@ -60,18 +60,31 @@ def connect(uri: str) -> Iterator[tuple[libvirt.virConnect, Path]]:
     ``uri`` is "embed" or any libvirt URI. Raises HostError with libvirt's words.
     """
     start_event_loop()
-    target = f"qemu:///embed?root={embedded_root()}" if uri == "embed" else uri
-    try:
-        connection = libvirt.open(target)
-    except libvirt.libvirtError as error:
-        raise HostError(
-            f"libvirt cannot open {uri}: {error}", "apt-get install libvirt-daemon-driver-qemu (run.py doctor)"
-        ) from error
+    connection = embedded_connection() if uri == "embed" else open_connection(uri)
     with tempfile.TemporaryDirectory(prefix="paging-", dir=SHORT_PLACE, ignore_cleanup_errors=True) as sockets:
         try:
             yield connection, Path(sockets)
         finally:
-            connection.close()
+            if uri != "embed":
+                connection.close()
+
+
+def open_connection(uri: str) -> libvirt.virConnect:
+    """Raises HostError with libvirt's words."""
+    try:
+        return libvirt.open(uri)
+    except libvirt.libvirtError as error:
+        raise HostError(
+            f"libvirt cannot open {uri}: {error}", "apt-get install libvirt-daemon-driver-qemu (run.py doctor)"
+        ) from error
+
+
+@functools.cache
+def embedded_connection() -> libvirt.virConnect:
+    """One for this process's life: libvirt registers its drivers anew at each opening, and has room for some 15."""
+    connection = open_connection(f"qemu:///embed?root={embedded_root()}")
+    atexit.register(connection.close)
+    return connection
 
 
 @functools.cache

