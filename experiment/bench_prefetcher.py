@@ -33,7 +33,7 @@ WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready aga
 LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
 SPARE_MIB = 64  # what it touches instead: a few pages of these
 FEW, STRIDE = 16, 64  # pages, so far apart that reading ahead brings none of the others
-NEIGHBOUR_SHARE = 0.97  # of the memory that is available: it fits just so
+NEIGHBOUR_SHARE = 0.84  # of all memory: with the system's own a little too much, so that it is under pressure
 SETTLE_MS = 2000
 POOL_MIB = 32  # so that the set is never too large for prefetchd: its worst is to be seen
 ADVERSARY, NEIGHBOUR = "a", "b"
@@ -42,6 +42,12 @@ SLEEPERS = """
 for i in $(seq $2); do
     mkdir -p $1/rest-$i || exit
     (echo 0 > $1/rest-$i/cgroup.procs && exec sleep 1000000) < /dev/null > /dev/null 2>&1 &
+done
+"""
+END_SLEEPERS = """
+for cgroup in $1/rest-*; do
+    echo 1 > $cgroup/cgroup.kill
+    until rmdir $cgroup 2> /dev/null; do sleep 0.05; done
 done
 """
 AT_REST = """
@@ -119,6 +125,7 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     elapsed, cpu_us = float(after) - float(before), int(used_after) - int(used_before)
     memory = rig.memory_kib()
     rig.stop()
+    rig.shell.run("sh", "-c", END_SLEEPERS, "sh", CGROUPS)
     return Rest(containers, elapsed, cpu_us, cpu_us / 1e6 / elapsed, memory["VmRSS"], memory["VmHWM"])
 
 
@@ -131,21 +138,23 @@ def measure_adversary(rig: Rig, settings: Settings, pairs: int = PAIRS) -> Adver
     rig.stop()
     rig.shell.run("cp", "-a", f"{PLACE}/state", f"{PLACE}/learnt")
     adversary.push_out()
-    neighbour_mib = int(NEIGHBOUR_SHARE * available_mib(rig))
+    neighbour_mib = int(NEIGHBOUR_SHARE * memory_mib(rig))
     neighbour = rig.container(NEIGHBOUR, neighbour_mib)
     passes = math.ceil(WAKES * WAKE_S / neighbour.tell("sum 1").seconds)
     rounds = []
     for pair in range(pairs):
         order = ("off", "working-set") if pair % 2 == 0 else ("working-set", "off")
         rounds += [perform(rig, adversary, neighbour, policy, passes) for policy in order]
+    if not all(r.majors for r in rounds):
+        raise GuestError("the neighbour was not under pressure in every round: they show nothing")
     times = {policy: np.array([r.seconds for r in rounds if r.policy == policy]) for policy in ("working-set", "off")}
     ratio = estimate([times["working-set"], times["off"]], ratio_of_medians, settings)
     return Adversary(set_pages, WAKES, neighbour_mib, passes, tuple(rounds), ratio)
 
 
-def available_mib(rig: Rig) -> int:
+def memory_mib(rig: Rig) -> int:
     lines = rig.shell.run("cat", "/proc/meminfo").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) // 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemTotal:")) // 1024
 
 
 def options(policy: str) -> list[str]:
