@@ -37,11 +37,19 @@ static struct group *wrong_group(struct group *g)
 	return NULL;
 }
 
+/* At rest a tick comes every two seconds: what was reclaimed since is in no snapshot. */
+static void notice_reclaim(struct group *g)
+{
+	if (daemon_reclaimed() != g->daemon->reclaimed)
+		g->fresh = false;
+}
+
 /* The paper's policy, and its controls: what is in swap now. */
 static void plan_all_swapped(struct group *g)
 {
 	int faulting = members_find(&g->members, g->first.pid);
 
+	notice_reclaim(g);
 	if (!g->fresh) {
 		g->active = false; /* or nothing would be planned */
 		quiet_snapshot(g);
@@ -140,6 +148,7 @@ void activation_begin(struct group *g)
 		issue_first(g);
 		hold(g);
 	} else {
+		notice_reclaim(g); /* elsewhere it would see what the first windows themselves have reclaimed */
 		issue_begin(&g->issue, &g->plan, &g->learned, &g->members, &g->files, g->first.t);
 	}
 	trigger_entry(d->trigger, g->index, false);

@@ -36,6 +36,8 @@ struct daemon {
 	uint64_t groups_ignored; /* for which there was no room */
 };
 
+/* Pages reclaimed since boot. */
+uint64_t daemon_reclaimed(void);
 void daemon_set_policy(struct daemon *d, enum policy policy);
 
 #endif

@@ -103,6 +103,7 @@ void group_free(struct group *g)
 	plan_free(&g->plan);
 	issue_free(&g->issue);
 	demand_free(&g->demand);
+	learn_tidy(g);
 	g->used = false;
 }
 
@@ -156,17 +157,14 @@ void group_faulted(struct group *g, const struct fault *f)
 		return;
 	if (!g->active)
 		opening_look(g, f);
-	if (f->source == FAULT_MAJOR)
-		log_fault(g, f);
-	if (!g->active) {
-		if (f->source == FAULT_ENTRY)
-			count_entry(g);
-		return;
-	}
-	if (!was_active) {
+	if (g->active && !was_active)
 		activation_begin(g);
+	if (f->source == FAULT_MAJOR)
+		log_fault(g, f); /* judged by what this activation issues, not by what the last one did */
+	if (!g->active && f->source == FAULT_ENTRY)
+		count_entry(g);
+	if (!was_active)
 		return;
-	}
 	slot = members_find(&g->members, f->pid);
 	if (slot >= 0 && g->source && !g->members.slots[slot].woken)
 		activation_wake(g, f->pid);

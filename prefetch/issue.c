@@ -308,7 +308,7 @@ bool issue_window(struct issue *i, uint64_t max)
 
 static bool is_of_role(const struct issue *i, const struct target *t, int role)
 {
-	return role >= 0 && i->w->regions[t->where].role == (uint16_t)role;
+	return role >= 0 && t->where < i->w->nregions && i->w->regions[t->where].role == (uint16_t)role;
 }
 
 void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max)

@@ -24,7 +24,9 @@ static bool is_demanded(const struct demand *d, uint64_t key)
 static uint64_t used_of_file(const struct group *g, const struct run *r)
 {
 	struct region region = { .kind = REGION_FILE };
-	int file = workset_find_file(&g->learned, g->issue.w->files[r->where].path);
+	const struct workset *w = g->issue.w;
+	/* The set that was issued may be gone: the policy was switched, or its container ended or was forgotten. */
+	int file = r->where < w->nfiles ? workset_find_file(&g->learned, w->files[r->where].path) : -1;
 	uint64_t used = 0;
 	int index;
 

@@ -273,6 +273,17 @@ static void gather(struct group *g)
 	demand_compact(&g->demand);
 }
 
+void learn_tidy(struct group *g)
+{
+	struct daemon *d = g->daemon;
+
+	pageset_free(&d->after);
+	pageset_free(&d->brought);
+	places_free(&d->places);
+	places_free(&d->newcomer);
+	d->newcomer_pid = 0;
+}
+
 size_t learn_settle(struct group *g, struct outcome *o, size_t *aged)
 {
 	struct daemon *d = g->daemon;
@@ -290,8 +301,6 @@ size_t learn_settle(struct group *g, struct outcome *o, size_t *aged)
 	g->learned.activation++;
 	added = workset_learn(&g->learned, g->demand.v, g->demand.n);
 	*aged = workset_age(&g->learned, (uint32_t)d->options.keep);
-	pageset_free(&d->after);
-	pageset_free(&d->brought);
-	places_free(&d->places);
+	learn_tidy(g);
 	return added;
 }

@@ -35,5 +35,7 @@ void learn_fault(struct group *g, const struct logged_fault *f);
 void learn_sample(struct group *g);
 /* The activation is over: judge what was issued, and learn. The number of pages that were new to the set. */
 size_t learn_settle(struct group *g, struct outcome *o, size_t *aged);
+/* Give back the scratch that all of this takes. */
+void learn_tidy(struct group *g);
 
 #endif

@@ -62,7 +62,7 @@ void daemon_set_policy(struct daemon *d, enum policy policy)
 
 /* Pages reclaimed since boot, by whichever cgroup's limit or the machine's: while it stands still, no page of
  * any process has gone absent. */
-static uint64_t pages_reclaimed(void)
+uint64_t daemon_reclaimed(void)
 {
 	static char text[16384];
 	uint64_t anon = 0;
@@ -108,7 +108,7 @@ static void set_timer(struct daemon *d, bool reclaiming)
 static void tick(struct daemon *d)
 {
 	static unsigned int ticks;
-	uint64_t reclaimed = pages_reclaimed();
+	uint64_t reclaimed = daemon_reclaimed();
 	bool reclaiming = reclaimed != d->reclaimed;
 	uint64_t expirations;
 
