@@ -314,6 +314,7 @@ def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_
             File("/etc/prefetchd.conf", f"{settings}{events}[group web]\ncgroup = lxc.payload.service_a\n".encode()),
         ])  # fmt: skip
         rig.shell.run("systemctl", "daemon-reload")
+        rig.start("--group", ALL)  # has the kprobe meanwhile
         rig.shell.run("systemctl", "restart", "prefetchd.service")
         control = ("/usr/local/sbin/prefetchctl", "status", "--json")
         for _ in range(2):
