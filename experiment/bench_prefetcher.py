@@ -1,13 +1,9 @@
-"""What the prefetcher costs: at rest with many idle containers, and next to one that never uses what it is given.
+"""What the prefetcher costs: at rest with many idle containers, and next to one that never uses what it is given."""
 
-python -m experiment.bench_prefetcher [--pairs N] [--out FILE]
-"""
-
-import argparse
 import json
 import math
-import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,17 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
-from experiment.config import Configuration, load
+from experiment.config import Configuration
 from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, open_rig
 from experiment.progress import Progress
 from experiment.runner import Prepared, prepare
 from testbed.cache import Cache
-from testbed.errors import GuestError, UsageError
+from testbed.errors import GuestError
 
-PROJECT = Path(__file__).parent.parent
 IDLE = 50  # containers at rest
-REST_S = 60.0
-PAIRS = 10  # rounds of each policy
+BEFORE_REST_S = 70.0  # prefetchd looks around less often when there was nothing for a minute
+REST_S = 120.0
 WAKES = 5  # of the adversary in a round ...
 WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready again
 LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
@@ -119,6 +114,7 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     rig.start("--group", "rest=storm/rest-*", "--policy", "working-set")
     for number in range(containers, 0, -1):
         rig.settled(f"rest/rest-{number}", 0)
+    time.sleep(BEFORE_REST_S)
     usage = f"/sys/fs/cgroup/system.slice/{UNIT}.service/cpu.stat"
     said = rig.shell.run("sh", "-c", AT_REST, "sh", usage, f"{seconds:.0f}", timeout=4 * seconds + 60)
     before, after, used_before, used_after = said.split()
@@ -129,7 +125,7 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     return Rest(containers, elapsed, cpu_us, cpu_us / 1e6 / elapsed, memory["VmRSS"], memory["VmHWM"])
 
 
-def measure_adversary(rig: Rig, settings: Settings, pairs: int = PAIRS) -> Adversary:
+def measure_adversary(rig: Rig, settings: Settings, pairs: int) -> Adversary:
     """``pairs`` rounds of each policy, in alternating order, all from the same learnt set."""
     adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
     rig.start(*options("off"))
@@ -180,7 +176,7 @@ def perform(rig: Rig, adversary: Container, neighbour: Container, policy: str, p
     return Round(policy, answer["seconds"], answer["majflt"], quota, tuple(int(issue["pages"]) for issue in issues))
 
 
-def measure(prepared: Prepared, settings: Settings, scratch: Path, pairs: int = PAIRS) -> Costs:
+def measure(prepared: Prepared, settings: Settings, scratch: Path, pairs: int) -> Costs:
     """Both, in one fork, whose overlays are made in ``scratch``. Raises GuestError."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder, open_rig(prepared, Path(folder)) as rig:
         return Costs(measure_rest(rig), measure_adversary(rig, settings, pairs))
@@ -208,27 +204,12 @@ def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
     return {policy: [r.seconds for r in rounds if r.policy == policy] for policy in ("off", "working-set")}
 
 
-def settings_of(configuration: Configuration) -> Settings:
-    if configuration.bars is None:
-        raise UsageError("the configuration has no [bars], which say how intervals are made")
-    return configuration.bars
-
-
-def main(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--cache", type=Path, default=PROJECT / ".cache")
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args(words)
-    configuration, cache, console = load(PROJECT / "experiments.toml"), Cache(asked.cache.resolve()), Console()
+def main(configuration: Configuration, cache: Cache, console: Console, pairs: int, out: Path | None) -> int:
+    """Measure, print and, as JSON, keep. Raises GuestError."""
     with Progress(console, configuration.roles, 0, 0) as progress:
         prepared = prepare(cache, configuration, ["lxc"], progress)
-    costs = measure(prepared, settings_of(configuration), cache.directory, asked.pairs)
-    if asked.out:
-        asked.out.write_text(json.dumps(asdict(costs), indent=1))
+    costs = measure(prepared, configuration.bars, cache.directory, pairs)
+    if out:
+        out.write_text(json.dumps(asdict(costs), indent=1))
     console.print(table(costs))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -37,7 +37,7 @@ static struct group *wrong_group(struct group *g)
 	return NULL;
 }
 
-/* At rest a tick comes every two seconds: what was reclaimed since is in no snapshot. */
+/* At rest a tick comes every few seconds: what was reclaimed since is in no snapshot. */
 static void notice_reclaim(struct group *g)
 {
 	if (daemon_reclaimed() != g->daemon->reclaimed)
@@ -80,14 +80,23 @@ static struct group *choose_source(struct group *g)
 	}
 }
 
+static uint64_t quota_left(const struct group *g)
+{
+	uint64_t quota = g->quota[g->opened_by];
+	uint64_t issued = issue_pages(&g->issue);
+
+	return quota > issued ? quota - issued : 0;
+}
+
 static void fetch_for(struct group *g, pid_t pid, enum target_kind kind)
 {
+	uint64_t most = quota_left(g);
 	int slot = members_find(&g->members, pid);
 
 	if (slot < 0 || g->source != g || !g->members.slots[slot].worker || g->members.slots[slot].role == NO_ROLE)
 		return;
 	g->members.slots[slot].woken = true;
-	issue_worker(&g->issue, (unsigned int)slot, kind, g->quota[g->opened_by] < WORKER_PAGES ? g->quota[g->opened_by] : WORKER_PAGES);
+	issue_worker(&g->issue, (unsigned int)slot, kind, most < WORKER_PAGES ? most : WORKER_PAGES);
 }
 
 void activation_wake(struct group *g, pid_t pid)
@@ -98,9 +107,8 @@ void activation_wake(struct group *g, pid_t pid)
 
 static uint64_t window_pages(const struct group *g)
 {
-	uint64_t issued = issue_pages(&g->issue);
-	uint64_t left = g->quota[g->opened_by] > issued ? g->quota[g->opened_by] - issued : 0;
-	uint64_t window = issued < FIRST_PAGES ? FIRST_WINDOW : WINDOW_PAGES;
+	uint64_t left = quota_left(g);
+	uint64_t window = issue_pages(&g->issue) < FIRST_PAGES ? FIRST_WINDOW : WINDOW_PAGES;
 
 	return left < window ? left : window;
 }
@@ -124,11 +132,21 @@ static void issue_first(struct group *g)
 		issue_window(&g->issue, window_pages(g));
 }
 
+/* The event itself says that the leader is a member, and it was a moment ago: that need not be read again. */
+static void trust_event(struct group *g)
+{
+	int slot = members_find(&g->members, g->first.pid);
+
+	if (g->opened_by == BY_LEADER && slot >= 0)
+		g->members.slots[slot].verdict = MEMBER_OURS;
+}
+
 void activation_begin(struct group *g)
 {
 	struct daemon *d = g->daemon;
 
 	g->number++;
+	g->begun_ns = now_ns();
 	g->policy = d->policy;
 	g->last_busy_ns = g->last_major_ns = g->first.t;
 	g->ticks = 0;
@@ -145,6 +163,7 @@ void activation_begin(struct group *g)
 		const struct workset *w = g->policy == POLICY_ORACLE ? &g->source->oracle : &g->source->learned;
 
 		issue_begin(&g->issue, &g->source->plan, w, &g->source->members, &g->source->files, g->first.t);
+		trust_event(g);
 		issue_first(g);
 		hold(g);
 	} else {

@@ -34,7 +34,7 @@ enum allowance budget_allows(const struct memory *now, uint64_t issued, uint64_t
 
 const char *allowance_name(enum allowance a)
 {
-	static const char *const names[] = { "", "share", "headroom", "reclaim", "quota" };
+	static const char *const names[] = { "", "share", "headroom", "reclaim", "quota", "settled" };
 
 	return names[a];
 }
@@ -82,14 +82,6 @@ uint64_t headroom_parse(const char *limit, const char *current)
 	most = strtoull(limit, NULL, 10);
 	now = strtoull(current, NULL, 10);
 	return most > now ? (most - now) / PAGE_BYTES : 0;
-}
-
-static bool read_in(const char *dir, const char *name, char *text, size_t cap)
-{
-	char path[512];
-	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
-
-	return n > 0 && (size_t)n < sizeof(path) && read_text(path, text, cap) > 0;
 }
 
 /* The limits of a cgroup are those of its ancestors, too. */

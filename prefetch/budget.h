@@ -24,6 +24,7 @@ enum allowance {
 	STOP_HEADROOM, /* the container is near its limit */
 	STOP_RECLAIM,  /* others wait for memory, although it paused again and again */
 	STOP_QUOTA,    /* what its own precision earned it, or the configured maximum, is used up */
+	STOP_SETTLED,  /* the activation was over before all was issued */
 };
 
 /* May WINDOW pages more be issued after ISSUED? */

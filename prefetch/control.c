@@ -94,6 +94,7 @@ static void put_group(struct jsonline *j, const struct group *g)
 	json_u64(j, "set_files", g->learned.nfiles);
 	json_bool(j, "set_truncated", g->learned.truncated);
 	json_u64(j, "planned_pages", g->plan.pages);
+	json_bool(j, "plan_truncated", g->plan.truncated);
 	json_u64(j, "quota_pages", g->quota[BY_BURST]);
 	json_u64(j, "quota_leader_pages", g->quota[BY_LEADER]);
 	json_u64(j, "snapshot_us", g->snapshot_took_ns / NS_PER_US);
@@ -119,6 +120,7 @@ static size_t status_json(struct daemon *d, const char *only, char *reply, size_
 	json_i64(&j, "pid", getpid());
 	json_bool(&j, "entry_swap", d->features.entry_swap);
 	json_bool(&j, "entry_file", d->features.entry_file);
+	json_bool(&j, "pressure", d->pressure);
 	json_u64(&j, "events_dropped", d->events.dropped);
 	json_u64(&j, "faults_lost", trigger_lost(d->trigger) + d->faults.dropped);
 	json_u64(&j, "pool_bytes", d->pool.bytes);

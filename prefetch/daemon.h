@@ -22,6 +22,7 @@ struct daemon {
 	struct trigger *trigger;
 	struct trigger_features features;
 	struct watch *watch;
+	bool pressure; /* the kernel tells when memory is short */
 	struct disks disks;
 	struct pool pool;
 	struct group groups[MAX_GROUPS];
@@ -32,6 +33,7 @@ struct daemon {
 	struct pageset after;
 	struct pageset brought;
 	uint64_t reclaimed;	/* pages, when last looked */
+	uint64_t busy_ns;	/* when last there was something that needs ticks */
 	uint64_t next_scan_ns;	/* snapshots take a bounded share of time */
 	uint64_t groups_ignored; /* for which there was no room */
 };

@@ -16,6 +16,7 @@
 
 #define MAX_ACTIVATION	 NS_OF_MS(120000) /* one that never settles is judged and learnt from all the same */
 #define MAX_ENTRIES	 256u /* a container that enters faults all the time is not idle: it is left alone ... */
+#define ENTRY_WINDOW	 NS_OF_MS(2000)
 #define ENTRY_PAUSE	 NS_OF_MS(10000) /* ... for this long */
 #define MAX_STALE	 NS_OF_MS(30000)  /* under lasting reclaim: a snapshot this often, no more */
 
@@ -131,17 +132,20 @@ static bool is_ours(struct group *g, const struct fault *f)
 	return f->pid != getpid() && (!g->members.spec->ncomms || members_named(&g->members, f->pid));
 }
 
-static void count_entry(struct group *g)
+static void count_entry(struct group *g, uint64_t t)
 {
+	if (elapsed_ns(g->entries_ns, t) >= ENTRY_WINDOW) {
+		g->entries_ns = t;
+		g->entries = 0;
+	}
 	if (++g->entries < MAX_ENTRIES || g->entry_off_ns)
 		return;
-	g->entry_off_ns = now_ns();
+	g->entry_off_ns = g->daemon->busy_ns = now_ns();
 	trigger_entry(g->daemon->trigger, g->index, false);
 }
 
 static void watch_entries(struct group *g, uint64_t now)
 {
-	g->entries = 0;
 	if (!g->entry_off_ns || elapsed_ns(g->entry_off_ns, now) < ENTRY_PAUSE)
 		return;
 	g->entry_off_ns = 0;
@@ -162,7 +166,7 @@ void group_faulted(struct group *g, const struct fault *f)
 	if (f->source == FAULT_MAJOR)
 		log_fault(g, f); /* judged by what this activation issues, not by what the last one did */
 	if (!g->active && f->source == FAULT_ENTRY)
-		count_entry(g);
+		count_entry(g, f->t);
 	if (!was_active)
 		return;
 	slot = members_find(&g->members, f->pid);
@@ -182,8 +186,10 @@ static void settle(struct group *g, uint64_t now)
 	size_t aged;
 	size_t added;
 
-	if (g->issuing)
+	if (g->issuing) {
+		g->stopped = STOP_SETTLED;
 		activation_stop(g);
+	}
 	*o = (struct outcome){
 		.number = g->number,
 		.policy = g->source ? g->policy : POLICY_OFF,

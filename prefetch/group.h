@@ -48,7 +48,8 @@ struct group {
 
 	/* quiet */
 	struct burst burst;
-	unsigned int entries; /* ENTRY events since the last tick that began nothing */
+	unsigned int entries;	/* ENTRY events that began nothing ... */
+	uint64_t entries_ns;	/* ... in a short time since then */
 	uint64_t entry_off_ns; /* since when they are switched off, or 0 */
 	bool fresh;	   /* BEFORE is what the memory is like now */
 	bool dirty;	   /* something changed since the snapshot */
@@ -68,6 +69,7 @@ struct group {
 	bool active;
 	bool issuing;
 	struct fault first;
+	uint64_t begun_ns; /* when its first event was seen: so much later than FIRST */
 	enum opened_by opened_by;
 	uint64_t number;
 	uint64_t majors;

@@ -5,6 +5,9 @@
 
 #include "daemon.h"
 #include "report.h"
+#include "setfile.h"
+
+#define MAX_SETS 1024u /* kept on disk: of containers that are there, and of some that may come again */
 
 struct group *groups_find(struct daemon *d, const char *name)
 {
@@ -80,6 +83,11 @@ static void sync_spec(struct daemon *d, const struct group_spec *spec)
 
 void groups_sync(struct daemon *d)
 {
+	size_t forgotten = d->options.state[0] ? setfile_tidy(d->options.state, MAX_SETS) : 0;
+
+	if (forgotten)
+		report_warning(d, "the %zu oldest sets in %s were removed: more than %u are not kept", forgotten,
+			       d->options.state, MAX_SETS);
 	d->groups_ignored = 0;
 	for (size_t i = 0; i < d->options.nspecs; i++)
 		if (!d->options.specs[i].ncomms)

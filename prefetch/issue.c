@@ -75,6 +75,7 @@ void issue_begin(struct issue *i, const struct plan *plan, const struct workset 
 	i->members = m;
 	i->files = files;
 	i->cursor = 0;
+	i->begun = 0;
 	i->nruns = 0;
 	i->start_ns = start_ns;
 	i->first_ns = i->done_ns = 0;
@@ -287,6 +288,23 @@ static void flush(struct issue *i, struct window *w)
 	w->n = 0;
 }
 
+/* Of the plan's next target what has room in MAX pages. */
+static struct target next_part(struct issue *i, uint64_t max)
+{
+	struct target t = i->plan->v[i->cursor];
+
+	t.page += i->begun;
+	t.pages -= i->begun;
+	if (t.pages > max) {
+		t.pages = (uint32_t)max;
+		i->begun += t.pages;
+		return t;
+	}
+	i->cursor++;
+	i->begun = 0;
+	return t;
+}
+
 bool issue_window(struct issue *i, uint64_t max)
 {
 	static struct window w;
@@ -295,8 +313,9 @@ bool issue_window(struct issue *i, uint64_t max)
 	w.n = 0;
 	while (i->cursor < i->plan->n && w.n < WINDOW_TARGETS && pages < max) {
 		struct piece *piece = &w.pieces[w.n];
+		struct target t = next_part(i, max - pages);
 
-		if (!cut(i, &i->plan->v[i->cursor++], piece))
+		if (!cut(i, &t, piece))
 			continue;
 		pages += piece->target.pages;
 		w.n++;
@@ -319,11 +338,17 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 	size_t most = FIRST_TARGETS;
 
 	w.n = 0;
-	for (size_t k = 0; k < i->plan->nworker && issue_pages(i) - start < max; k++) {
+	for (size_t k = 0; k < i->plan->nworker; k++) {
 		struct target left = i->plan->worker[k];
 		struct target t;
 
 		while (is_of_role(i, &left, role) && left.pages) {
+			uint64_t room = max - (issue_pages(i) - start);
+
+			if (!room)
+				break;
+			if (left.pages > room)
+				left.pages = (uint32_t)room;
 			if (!plan_resolve(i->plan, i->w, &left, slot, &t) || t.kind != kind ||
 			    !cut(i, &t, &w.pieces[w.n]) || ++w.n < most)
 				continue;

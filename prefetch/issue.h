@@ -34,7 +34,8 @@ struct issue {
 	const struct workset *w;
 	struct members *members;
 	const struct files *files;
-	size_t cursor;
+	size_t cursor;	 /* in the plan: the next target ... */
+	uint32_t begun; /* ... of which so many pages are done */
 	uint64_t start_ns;
 	uint64_t first_ns; /* instant of the first call, 0 when there was none */
 	uint64_t done_ns;
@@ -50,9 +51,9 @@ void issue_free(struct issue *i);
 void issue_reserve(struct issue *i, const struct plan *plan);
 void issue_begin(struct issue *i, const struct plan *plan, const struct workset *w, struct members *m,
 		 const struct files *files, uint64_t start_ns);
-/* The next window, of about MAX pages; false: nothing was left. */
+/* The next window, of at most MAX pages; false: nothing was left. */
 bool issue_window(struct issue *i, uint64_t max);
-/* What member SLOT, a forked worker, is about to need of KIND; about MAX pages at most. */
+/* What member SLOT, a forked worker, is about to need of KIND; at most MAX pages. */
 void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max);
 uint64_t issue_pages(const struct issue *i);
 /* The kernel has process_madvise and lets us advise other processes (init, of no page): 0, or -1 with errno. */

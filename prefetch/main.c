@@ -18,16 +18,21 @@
 #include "control.h"
 #include "daemon.h"
 #include "groups.h"
+#include "pressure.h"
 #include "report.h"
 #include "toucher.h"
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_USAGE = 2, EXIT_KERNEL = 3, EXIT_OTHER = 4 };
 
-enum source { SOURCE_TRIGGER, SOURCE_WATCH, SOURCE_TIMER, SOURCE_CONTROL, SOURCE_SIGNAL };
+enum source { SOURCE_TRIGGER, SOURCE_WATCH, SOURCE_TIMER, SOURCE_CONTROL, SOURCE_SIGNAL,
+	      SOURCE_PRESSURE };
 
 #define TICK_ACTIVE_MS	250u  /* an activation is under way: its processes are looked at */
 #define TICK_RECLAIM_MS 500u  /* the kernel reclaims, or a snapshot is due */
 #define TICK_REST_MS	2000u /* one look at how much was reclaimed, and nothing else */
+#define LONG_REST	NS_OF_MS(60000) /* nothing was reclaimed for so long: looks come more seldom, ... */
+#define TICK_LONG_MS	10000u
+#define TICK_TOLD_MS	60000u /* ... and where the kernel tells of pressure, they hardly need to come at all */
 #define SCAN_SHARE	20u   /* snapshots take at most one part in this of the time */
 #define RESCAN_TICKS	5u    /* looks for cgroups without inotify's help */
 
@@ -91,15 +96,22 @@ static bool any_dirty(const struct daemon *d)
 	return false;
 }
 
+static unsigned int tick_ms(const struct daemon *d, bool reclaiming)
+{
+	if (any_active(d))
+		return TICK_ACTIVE_MS;
+	if (reclaiming || any_dirty(d))
+		return TICK_RECLAIM_MS;
+	if (!watch_complete(d->watch) || elapsed_ns(d->busy_ns, now_ns()) < LONG_REST)
+		return TICK_REST_MS;
+	return d->pressure ? TICK_TOLD_MS : TICK_LONG_MS;
+}
+
 static void set_timer(struct daemon *d, bool reclaiming)
 {
-	unsigned int ms = TICK_REST_MS;
+	unsigned int ms = tick_ms(d, reclaiming);
 	struct itimerspec next = { 0 };
 
-	if (any_active(d))
-		ms = TICK_ACTIVE_MS;
-	else if (reclaiming || any_dirty(d))
-		ms = TICK_RECLAIM_MS;
 	next.it_value.tv_sec = ms / 1000;
 	next.it_value.tv_nsec = (long)(ms % 1000) * (long)NS_PER_MS;
 	timerfd_settime(d->timer, 0, &next, NULL);
@@ -115,6 +127,8 @@ static void tick(struct daemon *d)
 	if (read(d->timer, &expirations, sizeof(expirations)) < 0)
 		return;
 	d->reclaimed = reclaimed;
+	if (reclaiming || any_active(d) || any_dirty(d))
+		d->busy_ns = now_ns();
 	if (!watch_complete(d->watch) && ++ticks % RESCAN_TICKS == 0)
 		groups_sync(d);
 	for (size_t i = 0; i < MAX_GROUPS; i++) {
@@ -138,9 +152,10 @@ static void hand_on(void *context, const struct fault *f)
 static void faulted(struct daemon *d)
 {
 	bool was_active = any_active(d);
+	uint64_t was_busy = d->busy_ns;
 
 	trigger_drain(d->trigger, hand_on, d);
-	if (!was_active && any_active(d))
+	if ((!was_active && any_active(d)) || d->busy_ns != was_busy)
 		set_timer(d, false);
 }
 
@@ -230,6 +245,16 @@ static int probe(struct daemon *d)
 	return 0;
 }
 
+/* Soon, but not for every wake-up: while pressure lasts, ticks come by themselves. */
+static void pressed(struct daemon *d)
+{
+	bool rested = elapsed_ns(d->busy_ns, now_ns()) >= LONG_REST;
+
+	d->busy_ns = now_ns();
+	if (rested)
+		set_timer(d, true);
+}
+
 static void warn_degraded(struct daemon *d)
 {
 	if (!d->options.early)
@@ -251,6 +276,7 @@ static int start_watching(struct daemon *d)
 	d->watch = watch_open(d->epfd, SOURCE_WATCH, patterns, n);
 	if (!d->watch)
 		return fail(EXIT_OTHER, "inotify");
+	d->pressure = pressure_watch(d->epfd, SOURCE_PRESSURE) == 0;
 	d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (watch(d, d->listener, SOURCE_CONTROL) < 0 || watch(d, d->timer, SOURCE_TIMER) < 0 ||
 	    watch(d, open_signals(), SOURCE_SIGNAL) < 0)
@@ -304,6 +330,9 @@ static bool serve(struct daemon *d, enum source source)
 		return true;
 	case SOURCE_TIMER:
 		tick(d);
+		return true;
+	case SOURCE_PRESSURE:
+		pressed(d);
 		return true;
 	case SOURCE_CONTROL:
 		control_serve(d, d->listener);

@@ -67,13 +67,8 @@ bool members_exe(pid_t pid, char exe[EXE_CAP])
 static uint32_t hash_exe(pid_t pid)
 {
 	char exe[EXE_CAP];
-	uint32_t h = 2166136261u; /* FNV-1a */
 
-	if (!members_exe(pid, exe))
-		return 0;
-	for (const char *at = exe; *at; at++)
-		h = (h ^ (unsigned char)*at) * 16777619u;
-	return h;
+	return members_exe(pid, exe) ? hash_text(exe) : 0;
 }
 
 static bool take_up(struct member *slot, pid_t pid)

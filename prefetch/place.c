@@ -20,13 +20,11 @@ void places_free(struct places *p)
 	places_init(p, p->pool);
 }
 
-/* FNV-1a, folded: names an anonymous area by its neighbour, for which 16 bits do. */
+/* Names an anonymous area by its neighbour, for which 16 bits do. */
 static uint32_t hash16(const char *text)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = hash_text(text);
 
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 16777619u;
 	return (h ^ h >> 16) & 0xffff;
 }
 

@@ -163,6 +163,18 @@ static void add_extent(struct plan *p, const struct workset *w, const struct ext
 	}
 }
 
+/* Room for as many extents as there may be, or for as many as the pool has left: the first in order are kept. */
+static struct extent *take_extents(struct plan *p, size_t *cap)
+{
+	struct extent *extents = pool_take(p->pool, *cap * sizeof(*extents));
+
+	while (!extents && *cap > 1) {
+		*cap /= 2;
+		extents = pool_take(p->pool, *cap * sizeof(*extents));
+	}
+	return extents;
+}
+
 void plan_working_set(struct plan *p, const struct workset *w, const struct members *m, struct places *places)
 {
 	size_t cap = w->npages ? w->npages : 1;
@@ -176,12 +188,13 @@ void plan_working_set(struct plan *p, const struct workset *w, const struct memb
 			place_member(p, w, slot, m->slots[slot].role, places);
 	if (p->nplacements)
 		qsort(p->placements, p->nplacements, sizeof(*p->placements), by_region_and_slot);
-	extents = pool_take(p->pool, cap * sizeof(*extents));
+	extents = take_extents(p, &cap);
 	if (!extents) {
 		p->truncated = true;
 		return;
 	}
 	n = workset_extents(w, TARGET_PAGES, extents, cap, &pages);
+	p->truncated |= pages < w->npages;
 	for (size_t i = 0; i < n; i++)
 		add_extent(p, w, &extents[i]);
 	pool_give(p->pool, extents);

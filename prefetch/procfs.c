@@ -39,6 +39,23 @@ ssize_t read_text(const char *path, char *buf, size_t cap)
 	return n < 0 ? -1 : (ssize_t)len;
 }
 
+bool read_in(const char *dir, const char *name, char *text, size_t cap)
+{
+	char path[512];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	return n > 0 && (size_t)n < sizeof(path) && read_text(path, text, cap) > 0;
+}
+
+uint32_t hash_text(const char *text)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 16777619u;
+	return h;
+}
+
 bool stat_parse(const char *text, struct identity *id)
 {
 	uint64_t user;

@@ -19,6 +19,10 @@ struct identity {
 
 /* Read the whole file (at most CAP - 1 bytes) and end it with a 0 byte. Its length, or -1 with errno. */
 ssize_t read_text(const char *path, char *buf, size_t cap);
+/* The same of NAME in DIR; false also for an empty file. */
+bool read_in(const char *dir, const char *name, char *text, size_t cap);
+/* FNV-1a. Pure. */
+uint32_t hash_text(const char *text);
 /* Parse the text of /proc/PID/stat; comm may hold blanks and parentheses. Pure. */
 bool stat_parse(const char *text, struct identity *id);
 /* The value after "NAME " at the beginning of a line; false when there is none. Pure. */

@@ -21,14 +21,6 @@ uint64_t protect_bytes(uint64_t current, uint64_t fetched, uint64_t memory)
 	return current + fetched;
 }
 
-static bool read_file(const char *dir, const char *name, char *text, size_t cap)
-{
-	char path[512];
-	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
-
-	return n > 0 && (size_t)n < sizeof(path) && read_text(path, text, cap) > 0;
-}
-
 static bool write_min(const char *dir, const char *text)
 {
 	char path[512];
@@ -57,8 +49,8 @@ void protect_begin(struct protection *p, const char *dir, uint64_t fetched)
 	uint64_t bytes;
 
 	protect_end(p);
-	if (strlen(dir) >= sizeof(p->dir) || !read_file(dir, "memory.current", current, sizeof(current)) ||
-	    !read_file(dir, "memory.min", p->before, sizeof(p->before)))
+	if (strlen(dir) >= sizeof(p->dir) || !read_in(dir, "memory.current", current, sizeof(current)) ||
+	    !read_in(dir, "memory.min", p->before, sizeof(p->before)))
 		return;
 	bytes = protect_bytes(strtoull(current, NULL, 10), fetched, memory);
 	if (is_enough(p->before, bytes) || setxattr(dir, NOTE, p->before, strlen(p->before), 0) < 0)

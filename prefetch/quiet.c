@@ -1,5 +1,7 @@
 #include "quiet.h"
 
+#include <inttypes.h>
+
 #include "clock.h"
 #include "daemon.h"
 #include "report.h"
@@ -41,8 +43,17 @@ static const struct workset *planned_set(const struct group *g)
 	return g->daemon->policy == POLICY_ORACLE ? &g->oracle : &g->learned;
 }
 
+static void warn_truncated(struct group *g, bool was)
+{
+	if (g->plan.truncated && !was)
+		report_warning(g->daemon, "%s: only %" PRIu64 " of the %zu pages of its set will be fetched; pool-mib is too small",
+			       g->name, g->plan.pages, planned_set(g)->npages);
+}
+
 void group_replan(struct group *g)
 {
+	bool was_truncated = g->plan.truncated;
+
 	if (g->active) {
 		g->dirty = true;
 		return;
@@ -54,6 +65,7 @@ void group_replan(struct group *g)
 		roles_assign(&g->members, &g->learned);
 		plan_working_set(&g->plan, &g->learned, &g->members, &g->daemon->places);
 	}
+	warn_truncated(g, was_truncated);
 	places_free(&g->daemon->places);
 	files_open(&g->files, planned_set(g), any_member(g));
 	for (size_t i = 0; i < planned_set(g)->nfiles; i++)

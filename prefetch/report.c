@@ -128,6 +128,7 @@ void report_trigger(struct group *g)
 	json_string(&j, "policy", policy_name(g->policy));
 	json_string(&j, "by", g->opened_by == BY_LEADER ? "leader" : "burst");
 	json_string(&j, "source", g->first.source == FAULT_ENTRY ? "entry" : "major");
+	json_u64(&j, "seen_us", elapsed_ns(g->first.t, g->begun_ns) / NS_PER_US);
 	json_u64(&j, "quiet_us", g->quiet_ns / NS_PER_US);
 	json_bool(&j, "fresh", g->fresh);
 	put(g->daemon, &j);

@@ -1,5 +1,6 @@
 #include "setfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -187,4 +188,47 @@ const char *setfile_load(struct workset *w, const char *path, const char *group)
 	wrong = load(w, fd, group);
 	close(fd);
 	return wrong;
+}
+
+static bool is_set(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && strcmp(name + n - 4, ".set") == 0;
+}
+
+/* How many sets there are; NAME is the one that was saved first. */
+static size_t find_oldest(DIR *dir, char name[NAME_MAX + 1])
+{
+	struct timespec first = { 0 };
+	size_t n = 0;
+
+	rewinddir(dir);
+	for (const struct dirent *entry; (entry = readdir(dir));) {
+		struct timespec t;
+		struct stat st;
+
+		if (!is_set(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		t = st.st_mtim;
+		if (!n++ || t.tv_sec < first.tv_sec || (t.tv_sec == first.tv_sec && t.tv_nsec < first.tv_nsec)) {
+			first = t;
+			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+		}
+	}
+	return n;
+}
+
+size_t setfile_tidy(const char *dir, size_t most)
+{
+	char oldest[NAME_MAX + 1];
+	DIR *opened = opendir(dir);
+	size_t removed = 0;
+
+	if (!opened)
+		return 0;
+	while (find_oldest(opened, oldest) > most && unlinkat(dirfd(opened), oldest, 0) == 0)
+		removed++;
+	closedir(opened);
+	return removed;
 }

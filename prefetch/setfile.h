@@ -24,5 +24,8 @@ int setfile_write(const struct workset *w, const char *path, const char *group);
 int setfile_save(const struct workset *w, const char *dir, const char *group);
 /* Load from PATH. NULL, or what is wrong. "" with errno ENOENT: there is none. */
 const char *setfile_load(struct workset *w, const char *path, const char *group);
+/* Containers with names of their own leave sets that nobody asks for again: of DIR's the MOST that were saved last are
+ * kept. The number removed. */
+size_t setfile_tidy(const char *dir, size_t most);
 
 #endif

@@ -263,7 +263,6 @@ static void deliver(const struct cpu *c, fault_handler *handle, void *context)
 					.t = s->time,
 					.address = s->address,
 					.pid = (pid_t)s->pid,
-					.tid = (pid_t)s->tid,
 					.group = slot / KINDS,
 					.source = slot % KINDS == MAJOR ? FAULT_MAJOR : FAULT_ENTRY,
 				});

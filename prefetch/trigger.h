@@ -20,7 +20,6 @@ struct fault {
 	uint64_t t;	  /* CLOCK_MONOTONIC, ns */
 	uint64_t address; /* 0: not known */
 	pid_t pid;
-	pid_t tid;
 	unsigned int group; /* as given to trigger_attach */
 	enum fault_source source;
 };

@@ -62,6 +62,44 @@ static void test_resolves_to_own_addresses(void)
 	CHECK(pool.used == 0);
 }
 
+/* With too little memory for all of a set, its first pages are planned, and the plan says that it is not whole. */
+static void test_first_pages_are_planned_without_room_for_all(void)
+{
+	static struct wpage many[512];
+	struct member self = { .pid = getpid(), .used = true };
+	struct members m = { .slots = &self, .nslots = 1 };
+	struct pool small;
+	struct places places;
+	struct workset w;
+	struct plan p;
+	void *rest;
+	int file;
+
+	CHECK(pool_create(&small, 256 << 10) == 0);
+	workset_init(&w, &small);
+	plan_init(&p, &small);
+	places_init(&places, &pool);
+	self.role = workset_role(&w, "/usr/sbin/self", 0, false);
+	file = workset_file(&w, &(struct wfile){ .device = 1, .inode = 2, .bytes = 4096 << 12, .path = "/usr/lib/x.so" });
+	for (uint32_t i = 0; i < 512; i++)
+		many[i] = (struct wpage){ .key = ws_key((uint32_t)region(&w, REGION_FILE, 0, file, 0), 2 * i), .rank = i };
+	w.activation = 1;
+	CHECK(workset_learn(&w, many, 512) == 512);
+	plan_working_set(&p, &w, &m, &places);
+	CHECK(p.n == 512 && p.pages == 512 && !p.truncated);
+	plan_free(&p);
+	rest = pool_take(&small, 128 << 10);
+	while (pool_take(&small, 16 << 10))
+		continue;
+	CHECK(rest);
+	plan_working_set(&p, &w, &m, &places);
+	CHECK(p.truncated && p.n > 0 && p.n < 512 && p.pages == p.n);
+	for (size_t i = 0; i < p.n; i++)
+		CHECK(p.v[i].page == 2 * i);
+	places_free(&places);
+	pool_destroy(&small);
+}
+
 static void test_workers_wait_for_whoever_wakes(void)
 {
 	struct member self[2] = { { .pid = getpid(), .used = true }, { .used = false } };
@@ -139,6 +177,7 @@ int main(void)
 {
 	CHECK(pool_create(&pool, 4 << 20) == 0);
 	test_resolves_to_own_addresses();
+	test_first_pages_are_planned_without_room_for_all();
 	test_workers_wait_for_whoever_wakes();
 	test_written_pages_are_in_the_later_mapping();
 	test_swapped_pages_of_some();

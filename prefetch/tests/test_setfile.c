@@ -429,6 +429,28 @@ static void test_save_and_load(void)
 	CHECK(refused(other, "") && errno == ENOENT);
 }
 
+static void test_oldest_sets_are_removed(void)
+{
+	static const char *const names[] = { "c.set", "a.set", "b.set", "notes" }; /* in the order they were saved */
+	char path[256];
+
+	for (int i = 0; i < 4; i++) {
+		struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 + i } };
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		CHECK(fd >= 0 && futimens(fd, times) == 0 && close(fd) == 0);
+	}
+	CHECK(setfile_tidy(directory, 3) == 0);
+	CHECK(setfile_tidy(directory, 1) == 2);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		CHECK((unlink(path) == 0) == (i >= 2));
+	}
+	CHECK(setfile_tidy("/nonexistent", 1) == 0);
+}
+
 static void test_save_fails(void)
 {
 	char missing[64];
@@ -463,6 +485,7 @@ int main(void)
 	test_no_room();
 	test_long_group_names();
 	test_save_and_load();
+	test_oldest_sets_are_removed();
 	test_save_fails();
 	pool_destroy(&pool);
 	return 0;
