@@ -13,10 +13,11 @@ from experiment.config import Condition, Configuration
 from experiment.plan import Cell
 from experiment.snapshot import Snapshot, make_topology
 from experiment.store import Journal
+from measure import hostuse
 from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
-from measure.validity import check_cell
+from measure.validity import Facts, check_cell
 from testbed.connection import connect
 from testbed.errors import CellError, GuestError
 from testbed.guest import ALPHA_PORT, MEASURE_PORT, PREFETCH_PORT, Guest, restore
@@ -90,8 +91,14 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
     """The cell's work; the answer is why it does not count, or ""."""
     configuration, condition = task.configuration, task.condition
 
+    instants: list[tuple[float, float]] = []
+
     def note(step: str, **values: object) -> None:
-        journal.step(step, **values)
+        record = {"host": time.monotonic(), **values}
+        journal.step(step, **record)
+        # Of alpha's readiness the host hears late: its guest is short of memory then.
+        if step != "alpha-ready" and isinstance(guest_s := record.get("guest"), float):
+            instants.append((float(str(record["host"])), guest_s))
         on_step(step)
 
     with ExitStack() as stack:
@@ -129,15 +136,24 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             note,
             lambda shell: arm(shell, task),
         )
+        before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)
+        host = hostuse.between(before, hostuse.read(guest.cpu_s()))
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
+        journal.write("host", **asdict(host))
         streams.raise_failure()
         records = list(streams.samples.records)
-    least_mib = configuration.checks.swapped_out_mib if condition.pressure else None
-    checks = check_cell(records, response, task.expected, least_mib)
+        alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None
+    checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), configuration.checks)
     for check in checks:
         journal.write("check", **asdict(check))
     return "; ".join(f"{check.check}: {check.detail}" for check in checks if not check.ok)
+
+
+def alpha_pages(events: EventStream) -> int:
+    """That alpha says it has written; 0 if it does not say so."""
+    pages = events.events("ready")[-1].get("pages") if events.events("ready") else None
+    return pages if isinstance(pages, int) else 0
 
 
 def open_streams(guest: Guest, folder: Path, on_tick: TickSeen) -> Streams:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from experiment.bars import Bars
-from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed
+from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed, Share
 from testbed.errors import UsageError
 from workloads.service_a.dataset import EXPECTED_TITLES
 
@@ -76,6 +76,11 @@ class AlphaSection(Section):
     bytes: Count
     ceiling_extra_mib: Annotated[int, Field(ge=0, le=1024)]
 
+    @property
+    def pages(self) -> int:
+        """Pages of 4 KiB that it writes to, at least."""
+        return -(-self.size_mib * 1024 * 1024 // max(self.stride, 4096))
+
     @model_validator(mode="after")
     def _bytes_fit(self) -> "AlphaSection":
         if self.bytes > self.stride:
@@ -133,6 +138,10 @@ class Retry(Section):
 
 class Checks(Section):
     swapped_out_mib: Annotated[float, Field(ge=0)]
+    sampler_late_s: Limit
+    clock_jump_s: Limit
+    steal_share: Share
+    others_share: Share
 
 
 class Condition(Section):
@@ -145,7 +154,7 @@ class Condition(Section):
 
 
 class Configuration(Section):
-    """The whole of experiments.toml. Runs from before there were suites and bars have neither."""
+    """The whole of experiments.toml."""
 
     run: Run
     testbed: Testbed
@@ -163,7 +172,7 @@ class Configuration(Section):
     checks: Checks
     roles: dict[str, str]
     suite: dict[Name, Suite] = Field(default_factory=dict)
-    bars: Bars | None = None
+    bars: Bars
     condition: dict[Name, Condition]
 
     @model_validator(mode="after")
@@ -181,8 +190,7 @@ class Configuration(Section):
             self._known(place, names)
             if len(set(names)) != len(names):
                 raise ValueError(f"{place}: a condition is named twice")
-        if self.bars:
-            self._known("bars", self.bars.conditions())
+        self._known("bars", self.bars.conditions())
         return self
 
     def _known(self, place: str, names: Iterable[str]) -> None:

@@ -1,8 +1,12 @@
 """What makes a cell count: checks computed from its records alone. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
+from measure.hostuse import HostUse
 from measure.stream import Mark, Record, Stop, StreamError, Tick
 from workloads.service_a.request import Expected, Response
 
@@ -19,19 +23,52 @@ class Check:
     detail: str
 
 
-def check_cell(
-    records: Sequence[Record], response: Response, expected: Expected, least_swapped_mib: float | None
-) -> list[Check]:
-    """All checks, those that hold too. ``least_swapped_mib`` is None where nothing was to be pushed out."""
+class Limits(Protocol):
+    """[checks] of the configuration."""
+
+    @property
+    def swapped_out_mib(self) -> float: ...
+    @property
+    def sampler_late_s(self) -> float: ...
+    @property
+    def clock_jump_s(self) -> float: ...
+    @property
+    def steal_share(self) -> float: ...
+    @property
+    def others_share(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a cell's steps left besides the sampler's records.
+
+    ``instants``: of the steps, in seconds of the host's and of the guest's clock. ``alpha_pages``: that alpha says it
+    wrote, and that it was to write; None where it was not started.
+    """
+
+    response: Response
+    expected: Expected
+    instants: Sequence[tuple[float, float]]
+    alpha_pages: tuple[int, int] | None
+    host: HostUse
+
+
+def check_cell(records: Sequence[Record], facts: Facts, limits: Limits) -> list[Check]:
+    """All checks, those that hold too. Where alpha was not started, nothing was to be pushed out."""
     ticks = [record for record in records if isinstance(record, Tick)]
     stop = next((record for record in records if isinstance(record, Stop)), None)
+    pressed = facts.alpha_pages is not None
     return [
-        check_response(response, expected),
+        check_response(facts.response, facts.expected),
         check_ticks(ticks, stop),
+        check_late(ticks, limits.sampler_late_s),
         check_sampler(stop),
-        *([] if least_swapped_mib is None else [check_swapped_out(ticks, records, least_swapped_mib)]),
+        check_clock(facts.instants, limits.clock_jump_s),
+        *([check_alpha(facts.alpha_pages)] if facts.alpha_pages else []),
+        *([check_swapped_out(ticks, records, limits.swapped_out_mib)] if pressed else []),
         check_oom(ticks),
         check_stream(records, stop),
+        check_host(facts.host, limits),
     ]
 
 
@@ -46,6 +83,39 @@ def check_ticks(ticks: Sequence[Tick], stop: Stop | None) -> Check:
         return Check("ticks", False, "the recording has no ticks or no end")
     whole = [tick.n for tick in ticks] == list(range(len(ticks)))
     return Check("ticks", whole and stop.missed == 0, f"{len(ticks)} ticks, {stop.missed} missed")
+
+
+def check_late(ticks: Sequence[Tick], most_s: float) -> Check:
+    """No tick was taken much later than it was due."""
+    late = max((tick.late_us for tick in ticks), default=0) / 1e6
+    return Check("sampler-late", late <= most_s, f"a tick {late:.3f} s late at most, {most_s:g} s allowed")
+
+
+def check_clock(instants: Sequence[tuple[float, float]], most_s: float) -> Check:
+    """Between any two steps as much time went by in the guest as on the host: its clock neither jumped nor stood."""
+    jump = max(
+        (abs((guest - before[1]) - (host - before[0])) for before, (host, guest) in pairwise(instants)),
+        default=math.inf,
+    )
+    return Check(
+        "clock", jump <= most_s, f"guest and host differ by {jump:.3f} s between two steps, {most_s:g} allowed"
+    )
+
+
+def check_alpha(pages: tuple[int, int]) -> Check:
+    """Program alpha has written every page that it was to write."""
+    written, wanted = pages
+    return Check("alpha", written >= wanted, f"{written} pages written by alpha, {wanted} wanted")
+
+
+def check_host(use: HostUse, limits: Limits) -> Check:
+    """The host had its processors for the guest, and did not swap."""
+    calm = use.steal_share <= limits.steal_share and use.others_share <= limits.others_share
+    detail = (
+        f"of the host's processors {use.steal_share:.0%} stolen ({limits.steal_share:.0%} allowed), "
+        f"{use.others_share:.0%} used by others ({limits.others_share:.0%}); the host swapped {use.swapped_pages} pages"
+    )
+    return Check("host", calm and use.swapped_pages == 0, detail)
 
 
 def check_sampler(stop: Stop | None) -> Check:

@@ -89,6 +89,13 @@ class Guest:
         except libvirt.libvirtError as error:
             raise GuestLost(f"the disks' limits could not be asked for: {error}") from error
 
+    def cpu_s(self) -> float:
+        """CPU seconds that the guest's QEMU has used."""
+        try:
+            return float(self.domain.info()[4]) / 1e9
+        except libvirt.libvirtError as error:
+            raise GuestLost(f"the guest's CPU time could not be asked for: {error}") from error
+
     def resume(self) -> None:
         try:
             self.domain.resume()

@@ -28,8 +28,8 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
     assert configuration.service_a.buffer_pool == "655M"
     waits = {"before_alpha_s": 5, "before_recording_s": 1, "before_request_s": 10, "after_response_s": 10}
     assert configuration.steps.model_dump() == waits
-    assert set(configuration.conditions) == {"figure1", "baseline", "siblings", "working-set"}
-    assert configuration.replicates == 3
+    assert set(configuration.conditions) == {"figure1", "baseline", "baseline-again", "siblings", "working-set"}
+    assert configuration.replicates == 6
 
 
 @pytest.mark.parametrize(
@@ -117,15 +117,14 @@ def test_the_suite_gives_what_is_not_given_itself() -> None:
     assert (fewer.conditions, fewer.replicates) == (suite.conditions, 2)
 
 
-def test_a_run_from_before_suites_and_bars_can_still_be_read() -> None:
+def test_a_run_from_before_suites_can_still_be_read() -> None:
     old = values()
-    del old["suite"], old["bars"]
+    del old["suite"]
     with pytest.raises(UsageError, match="there is no suite 'default'"):
         check(old, "old.toml")
     old["run"] |= {"conditions": ["baseline", "working-set"], "replicates": 2}
     configuration = check(old, "old.toml")
     assert (configuration.conditions, configuration.replicates) == (("baseline", "working-set"), 2)
-    assert configuration.bars is None
 
 
 @pytest.mark.parametrize("policy", ["off", "siblings", "working-set", "same-process", "other-container", "container"])

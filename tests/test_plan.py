@@ -16,10 +16,10 @@ def configuration(**run: object) -> Configuration:
 
 def test_each_block_holds_each_condition_once() -> None:
     plan = make_plan(configuration(replicates=5))
-    assert len(plan.cells) == 20
+    assert len(plan.cells) == 25
     for replicate in range(1, 6):
         block = [cell.condition for cell in plan.cells if cell.replicate == replicate]
-        assert sorted(block) == ["baseline", "figure1", "siblings", "working-set"]
+        assert sorted(block) == ["baseline", "baseline-again", "figure1", "siblings", "working-set"]
     assert [cell.replicate for cell in plan.cells] == sorted(cell.replicate for cell in plan.cells)
 
 
