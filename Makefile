@@ -16,7 +16,7 @@ test: check fuzz
 	$(PYTHON) -m pytest -m guest
 
 check: setup lint
-	$(PYTHON) -m pytest -m "not guest"
+	$(PYTHON) -m pytest -m "not guest" -n auto --dist loadfile
 
 fuzz: setup
 	@$(MAKE) --no-print-directory --silent -C prefetch fuzz

@@ -32,15 +32,16 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EXAMPLES = """\
 examples:
-  python run.py                               the paper's figure and the prefetch: 12 cells
+  python run.py                               the paper's figure and the prefetch: 30 cells
   python run.py --quick                       baseline and working-set, once each
   python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
-  python run.py report latest                 tables and figures again, from the raw records
+  python run.py report latest                 tables, figures and report again, from the raw records
+  python run.py compare reference latest      two runs side by side
 
-exit codes: 0 done; 1 some cell does not count; 2 command line or configuration; 3 this host cannot;
-4 the guest failed; 130 interrupted
+exit codes: 0 done; 1 some cell does not count, or compare found a regression; 2 command line or configuration;
+3 this host cannot; 4 the guest failed; 130 interrupted
 """
 
 
@@ -70,9 +71,24 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")
     commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
     commands_.add_parser("doctor", help="what this host has, lacks, and how to get it")
-    report = commands_.add_parser("report", help="write a run's tables and figures again, without a guest")
+    report = commands_.add_parser("report", help="write a run's tables, figures and report again, without a guest")
     report.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
-    commands_.add_parser("bench", help="measure what the harness itself costs (boots guests; minutes)")
+    review = commands_.add_parser("notebook", help="execute analysis/review.ipynb on a run and keep the copy there")
+    review.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
+    pack = commands_.add_parser("pack", help="a copy of a run with its raw streams compressed, to commit or to send")
+    pack.add_argument("run", metavar="RUN", help='a run\'s name, or "latest"')
+    pack.add_argument("name", metavar="NAME", help="of the copy, below results/")
+    compare = commands_.add_parser("compare", help="two runs side by side, with a verdict")
+    for name in ("a", "b"):
+        compare.add_argument(f"run_{name}", metavar=f"RUN_{name.upper()}",
+                             help='a run\'s name or "latest"; RUN:CONDITION for one condition of it')  # fmt: skip
+    compare.add_argument("--fail-on", choices=("regression",), help="exit code 1 if B is worse in anything")
+    bench = commands_.add_parser("bench", help="measure what the harness or the prefetcher costs (boots guests)")
+    bench.add_argument("of", nargs="?", default="harness", choices=("harness", "prefetcher"),
+                       help="the harness (6 cells), or prefetchd at rest and beside a neighbour (20 min)")  # fmt: skip
+    bench.add_argument("--pairs", type=int, default=10, metavar="N",
+                       help="of prefetcher: rounds with it and without (10)")  # fmt: skip
+    bench.add_argument("--out", type=Path, metavar="FILE", help="of prefetcher: all of it, as JSON")
     return top
 
 
@@ -82,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if given.verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
     )
-    for chatty in ("paramiko", "matplotlib", "PIL"):
+    for chatty in ("paramiko", "matplotlib", "PIL", "traitlets"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     previous = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:

@@ -19,10 +19,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
+from analysis.conditions import ordered_conditions
 from analysis.counters import OTHER, Array
 from analysis.frames import Frames
 from analysis.load import Run
-from analysis.tables import ordered_conditions
 
 PAPER = "figure1"
 BACKGROUND = ("alpha", OTHER)
@@ -39,20 +39,33 @@ class Curves:
     invalid: dict[str, Curve]
 
 
-def draw_figures(frames: Frames, run: Run, folder: Path) -> list[Path]:
-    """Writes every figure that has data into ``folder`` as PNG and SVG; the paths written."""
-    drawers: dict[str, Callable[[Frames, Run], Figure | None]] = {
-        "figure1": figure1,
-        "curves": curves,
-        "bars": bars,
-        "block_io": block_io,
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in files. ``inches``: width and height."""
+
+    name: str
+    caption: str
+    png: Path
+    svg: Path
+    inches: tuple[float, float]
+
+
+def draw_figures(frames: Frames, run: Run, folder: Path) -> list[Drawn]:
+    """Draws every figure that has data into ``folder``, as PNG and SVG."""
+    drawers: dict[str, tuple[Callable[[Frames, Run], Figure | None], str]] = {
+        "figure1": (figure1, "Major faults of httpd and RDBMS around one request, as the paper's figure 1 draws them."),
+        "curves": (curves, "Major faults of service A's processes around one request, by condition."),
+        "bars": (bars, "Major faults from request to response, by condition."),
+        "block_io": (block_io, "Bytes read from and written to both disks around one request, by condition."),
     }
-    written = []
-    for name, draw in drawers.items():
+    drawn = []
+    for name, (draw, caption) in drawers.items():
         figure = draw(frames, run)
         if figure is not None:
-            written += style.save(figure, folder, name)
-    return written
+            png, svg = style.save(figure, folder, name)
+            width, height = figure.get_size_inches()
+            drawn.append(Drawn(name, caption, png, svg, (float(width), float(height))))
+    return drawn
 
 
 @matplotlib.rc_context(style.RC)

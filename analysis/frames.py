@@ -162,7 +162,8 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
 
     ``request_t``, ``first_byte_t``, ``response_t``: elapsed guest seconds. ``first_byte_s``, ``response_s``:
     seconds since the request as the client measured them. ``majflt_<role>``, ``pswpin``, ``pswpout`` and
-    ``<disk>_..._bytes``: from request to response; ``..._window``: in the whole recording.
+    ``<disk>_..._bytes``: from request to response; ``..._window``: in the whole recording. ``stall_s``: "some"
+    of service A's memory.pressure, from request to response.
     ``sampler_cpu_share``: of one core. ``prefetch_*``: pages, see ``_prefetch_outcome``.
     """
     cell, counts = recording.cell, recording.counts
@@ -183,6 +184,7 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
     }
     windows = {f"majflt_{role}_window": counts.final[role] if counts else math.nan for role in roles}
     swaps = {name: counted("vmstat", name)[0] for name in ("pswpin", "pswpout")}
+    stall_s = counted(SERVICE, "some_us")[0] / 1e6
     disk: dict[str, float] = {}
     for device in DISKS:
         for name in ("read_bytes", "write_bytes"):
@@ -203,6 +205,7 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
         **majors,
         **windows,
         **swaps,
+        "stall_s": stall_s,
         **disk,
         **_sampler(recording.window),
         **_prefetch_outcome(recording),

@@ -5,7 +5,9 @@ Lenient about cells: one that failed, is still running, or was cut short is kept
 it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,9 +131,9 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
         return planned
     ledger, faults = _lines(run, folder / "cell.jsonl")
     prefetch, prefetch_faults = (
-        _lines(run, folder / "prefetch.jsonl") if (folder / "prefetch.jsonl").is_file() else ((), [])
+        _lines(run, stored(folder / "prefetch.jsonl")) if stored(folder / "prefetch.jsonl").is_file() else ((), [])
     )
-    samples, sample_faults = _samples(run, folder / "samples.jsonl")
+    samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
     faults += [*_disagreements(run, folder, planned, ledger), *prefetch_faults, *sample_faults]
     problems += faults
     end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
@@ -175,7 +177,8 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
     A last line without its newline was cut off while it was written: it is dropped without complaint
     (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
     """
-    *whole, _cut = path.read_text(errors="replace").split("\n")
+    content, broken = _content(run, path)
+    *whole, _cut = content.decode(errors="replace").split("\n")
     records: list[Json] = []
     for number, line in enumerate(whole, 1):
         try:
@@ -185,7 +188,7 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
         if not isinstance(record, dict):
             return tuple(records), [f"{path.relative_to(run)}:{number}: not a JSON object"]
         records.append(record)
-    return tuple(records), []
+    return tuple(records), broken
 
 
 def _samples(run: Path, path: Path) -> tuple[tuple[Record, ...], list[str]]:
@@ -193,11 +196,32 @@ def _samples(run: Path, path: Path) -> tuple[tuple[Record, ...], list[str]]:
     name = path.relative_to(run)
     if not path.is_file():
         return (), [f"{name}: No such file"]
-    *whole, cut = path.read_bytes().split(b"\n")
+    content, broken = _content(run, path)
+    *whole, cut = content.split(b"\n")
     records: list[Record] = []
     for number, line in enumerate(whole, 1):
         try:
             records.append(decode(line, number))
         except StreamFault as fault:
             return tuple(records), [f"{name}:{number}: {fault}"]
-    return tuple(records), [f"{name}:{len(whole) + 1}: ends within a line"] if cut else []
+    return tuple(records), broken or ([f"{name}:{len(whole) + 1}: ends within a line"] if cut else [])
+
+
+def stored(path: Path) -> Path:
+    """``path``, or the compressed file that stands for it in a packed run."""
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.is_file() else path
+
+
+def _content(run: Path, path: Path) -> tuple[bytes, list[str]]:
+    """A file's bytes, unpacked as far as that goes, and what is wrong with it."""
+    if path.suffix != ".gz":
+        return path.read_bytes(), []
+    with gzip.open(path) as file:
+        content = bytearray()
+        try:
+            while part := file.read(1 << 16):
+                content += part
+        except (OSError, EOFError, zlib.error) as error:
+            return bytes(content), [f"{path.relative_to(run)}: damaged: {error}"]
+    return bytes(content), []

@@ -8,21 +8,17 @@ where a bar names the interval's upper end, that has to hold too.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis.counters import Array
-from analysis.frames import DISKS, SERVICE, Frames
+from analysis.effects import pairs
 from analysis.load import Run
+from analysis.numbers import number, with_interval
 from analysis.statistics import Estimate, Statistic, estimate, excess_ratio, median, ratio_of_medians
-from analysis.tables import write_csv, write_text
 from analysis.verdicts import CANNOT_TELL, MET, MISSED, Bar, and_upper_end, at_least, at_most, fewer, under
 from experiment.bars import Bars, DiskBars
-
-PAGES = ["issued", "used", "late", "wasted", "demanded", "covered"]
-ROLES = ("rdbms", "httpd", "query.cgi")
 
 
 @dataclass(frozen=True)
@@ -42,77 +38,11 @@ class Judgement:
     verdict: str
 
 
-def write_prefetcher(frames: Frames, bars: Bars, run: Run, folder: Path) -> list[Path]:
-    """Writes prefetcher_cells.csv, prefetcher.csv and prefetcher.md; nothing where no disk has both its conditions."""
-    cells = cell_values(frames, bars)
-    judged = judge(cells, bars)
-    if not judged:
-        return []
-    flat = [{**vars(judgement), **vars(judgement.found)} for judgement in judged]
-    columns = ["disk", "outcome", "unit", "blocks", "baseline", "prefetch", "value", "low", "high", "method"]
-    table = pd.DataFrame(flat)[[*columns, "bar", "verdict"]]
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        write_csv(cells, folder / "prefetcher_cells.csv"),
-        write_csv(table, folder / "prefetcher.csv"),
-        write_text(markdown(judged, bars, run), folder / "prefetcher.md"),
-    ]
-
-
-def cell_values(frames: Frames, bars: Bars) -> pd.DataFrame:
-    """A row a cell of the conditions that the bars name: what is compared, from request to response.
-
-    ``read_mb``: 10^6 bytes, of both disks. ``excess_s``: ``response_s`` over the reference's median. ``issued`` to
-    ``covered``: pages, sums over the activations that count; ``first_issue_ms`` (median) and ``..._max``: their issues.
-    """
-    named = set(bars.conditions())
-    cells = frames.cells[frames.cells["condition"].isin(named)].reset_index(drop=True)
-    values = cells[["run", "cell", "condition", "replicate", "valid", "request_t", "first_byte_s", "response_s"]].copy()
-    for role in ROLES:
-        values[f"majflt_{role}"] = cells.get(f"majflt_{role}", math.nan)
-    values["read_mb"] = sum(cells[f"{disk}_read_bytes"] for disk in DISKS) / 1e6
-    reference = values.loc[(values["condition"] == bars.reference) & values["valid"].astype(bool), "response_s"]
-    values["excess_s"] = values["response_s"] - (float(reference.median()) if len(reference) else math.nan)
-    prefetched = [
-        activation_values(frames.prefetch[frames.prefetch["cell"] == cell], float(request_t) - bars.before_request_s)
-        for cell, request_t in zip(values["cell"], values["request_t"], strict=True)
-    ]
-    columns = [*PAGES, "precision", "coverage", "late_share", "first_issue_ms", "first_issue_ms_max"]
-    return values.drop(columns="request_t").join(pd.DataFrame(prefetched, columns=columns))
-
-
-def activation_values(events: pd.DataFrame, since: float) -> dict[str, float]:
-    """Service A's activations of one cell whose trigger lies at or after ``since``. What no event says is NaN.
-
-    Precision and what follows are those of the newer event stream, which tells pages that came late from those used.
-    """
-    mine = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
-    mine = mine[mine["group"].astype(str).str.contains(SERVICE, regex=False)]
-    key = mine["group"].astype(str) + "/" + mine["activation"].astype(str)
-    counting = key[(mine["event"] == "trigger") & (mine["t"] >= since)]
-    mine = mine[key.isin(counting)]
-    outcomes = mine[mine["event"] == "outcome"]
-    first = pd.to_numeric(mine.loc[mine["event"] == "issue", "first_issue_us"], errors="coerce").dropna() / 1e3
-    pages = {
-        name: float(pd.to_numeric(outcomes[name], errors="coerce").sum(min_count=max(1, len(outcomes))))
-        for name in PAGES
-    }
-    return {
-        **pages,
-        "precision": share(pages["used"] + pages["late"], pages["issued"]),
-        "coverage": share(pages["covered"], pages["demanded"]),
-        "late_share": share(pages["late"], pages["used"] + pages["late"]),
-        "first_issue_ms": float(first.median()) if len(first) else math.nan,
-        "first_issue_ms_max": float(first.max()) if len(first) else math.nan,
-    }
-
-
-def share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.nan
-
-
 def judge(cells: pd.DataFrame, bars: Bars) -> list[Judgement]:
-    """Every comparison on every disk that the run has both conditions of; excess only if it has the reference."""
+    """Every comparison on every disk that the run has both conditions of; excess only if it has the reference.
+
+    ``cells``: ``analysis.outcomes.cell_outcomes``.
+    """
     planned = set(cells["condition"])
     judged: list[Judgement] = []
     for name, disk in bars.disk.items():
@@ -158,21 +88,21 @@ class DiskJudge:
         return bar if self.name == self.bars.judged_disk else None
 
     def _ratio(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
-        samples = self._samples(column, self.disk.prefetch, self.disk.baseline)
+        samples = pairs(self.cells, column, self.disk.prefetch, self.disk.baseline)
         return self._row(outcome, unit, samples, self._estimate(samples, ratio_of_medians), bar)
 
     def _excess(self, bar: Bar) -> Judgement:
-        samples = self._samples("response_s", self.disk.prefetch, self.disk.baseline, self.bars.reference)
+        samples = pairs(self.cells, "response_s", self.disk.prefetch, self.disk.baseline, self.bars.reference)
         found = self._estimate(samples, excess_ratio)
         over = [sample - middle(samples[2]) for sample in samples[:2]]
         return self._row("excess time to response", "s", over, found, bar)
 
     def _own(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
-        samples = self._samples(column, self.disk.prefetch)
+        samples = pairs(self.cells, column, self.disk.prefetch)
         return self._row(outcome, unit, samples, self._estimate(samples, median), bar)
 
     def _worst(self, outcome: str, unit: str, column: str, bar: Bar | None) -> Judgement:
-        (sample,) = samples = self._samples(column, self.disk.prefetch)
+        (sample,) = samples = pairs(self.cells, column, self.disk.prefetch)
         found = Estimate(len(sample), float(sample.max()) if len(sample) else math.nan)
         return self._row(outcome, unit, samples, found, bar)
 
@@ -183,13 +113,6 @@ class DiskJudge:
         baseline = middle(samples[1]) if len(samples) > 1 else math.nan
         text, verdict = (bar.text, bar.verdict(found, self.bars.least_blocks)) if bar else ("", "")
         return Judgement(self.name, outcome, unit, baseline, middle(samples[0]), found, text, verdict)
-
-    def _samples(self, column: str, *conditions: str) -> list[Array]:
-        """The column's values by condition, of the blocks in which all of these cells count and have one."""
-        valid = self.cells[self.cells["valid"].astype(bool)]
-        wide = valid.pivot(index="replicate", columns="condition", values=column).reindex(columns=[*conditions])
-        whole = wide.astype(float).dropna()
-        return [whole[condition].to_numpy(float) for condition in conditions]
 
 
 def middle(sample: Array) -> float:
@@ -217,24 +140,15 @@ def markdown(judged: Sequence[Judgement], bars: Bars, run: Run) -> str:
     ]
     for row in judged:
         found = row.found
-        star = "*" if found.method == "percentile" else ""
-        interval = f" [{number(found.low)}, {number(found.high)}]{star}" if found.method else ""
         cells = (
             row.disk,
             row.outcome + (f" [{row.unit}]" if row.unit else ""),
             str(found.blocks),
             number(row.baseline),
             number(row.prefetch),
-            number(found.value) + interval,
+            with_interval(found),
             row.bar or "-",
             row.verdict or "-",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def number(value: float) -> str:
-    """Three digits, large numbers whole."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,26 +1,22 @@
-"""Everything that can be computed from a run's raw records, again: tables and figures, without a guest."""
+"""Everything that can be computed from a run's raw records, again: tables, figures, report; without a guest."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from analysis.counters import DEFAULT_ROLES
 from analysis.figures import draw_figures
-from analysis.frames import make_frames
-from analysis.load import load_run
-from analysis.prefetcher import write_prefetcher
+from analysis.report.page import write_report
+from analysis.study import Study
 from analysis.tables import write_tables
-from experiment.bars import Bars
+
+REPORT = "report.html"
 
 
-def redraw(run_dir: Path, roles: Mapping[str, str] = DEFAULT_ROLES, bars: Bars | None = None) -> list[Path]:
-    """Writes ``run_dir``/tables/*.{csv,md} and ``run_dir``/figures/*.{png,svg}; the paths written.
+def redraw(found: Study) -> list[Path]:
+    """Writes tables/*.{csv,md}, figures/*.{png,svg} and report.html into the run's folder; the paths.
 
-    ``roles`` maps a process's comm to its role; without ``bars`` the prefetcher is not judged. Works on a run that is
-    still growing: cells not run yet are left out, a figure without data is not drawn. Raises UsageError if ``run_dir``
-    is no readable run.
+    Works on a run that is still growing: cells not run yet are left out, a figure without data is not drawn.
     """
-    run = load_run(run_dir)
-    frames = make_frames(run, roles)
-    tables = write_tables(frames, run_dir / "tables")
-    judged = write_prefetcher(frames, bars, run, run_dir / "tables") if bars else []
-    return [*tables, *judged, *draw_figures(frames, run, run_dir / "figures")]
+    folder = found.run.path
+    tables = write_tables(found, folder / "tables")
+    figures = draw_figures(found.frames, found.run, folder / "figures")
+    report = write_report(found, figures, folder / REPORT)
+    return [*tables, *(path for figure in figures for path in (figure.png, figure.svg)), report]

@@ -39,13 +39,13 @@ class Estimate:
     method: str = ""
 
 
-def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings) -> Estimate:
-    """``statistic`` of samples that are paired by block, with its interval where there are blocks enough.
+def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings, *, paired: bool = True) -> Estimate:
+    """``statistic`` of samples, paired by block or of different runs, with its interval where there are blocks enough.
 
     The interval is bias-corrected and accelerated (BCa). That is not defined where leaving any one block out gives
     the same value, or where no resample lies on one side of it; then it is the plain percentile interval.
     """
-    blocks = len(samples[0])
+    blocks = min(len(sample) for sample in samples)
     if not blocks:
         return Estimate(0, math.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -58,7 +58,7 @@ def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings)
                 found = stats.bootstrap(
                     tuple(samples),
                     statistic,
-                    paired=True,
+                    paired=paired,
                     vectorized=True,
                     method=method,
                     n_resamples=settings.resamples,

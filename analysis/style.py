@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from analysis.conditions import ordered_conditions
 from analysis.load import Run
-from analysis.tables import ordered_conditions
 
 # The paper's red and blue, in the shades of Paul Tol's "vibrant" scheme: made for colour-blind readers too.
 COLOURS = {"httpd": "#CC3311", "rdbms": "#0077BB", "query.cgi": "#009988", "read": "#33618D", "write": "#EE7733"}

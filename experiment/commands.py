@@ -6,12 +6,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.redraw import redraw
-from experiment import bench
+from analysis.redraw import REPORT, redraw
+from analysis.study import study
+from experiment import bench, bench_prefetcher, comparison, notebook
 from experiment.config import Configuration, load
 from experiment.estimate import Estimate, estimate
+from experiment.pack import pack
 from experiment.plan import Plan, make_plan, topologies
 from experiment.progress import Progress, clock
+from experiment.reading import settings_of
 from experiment.runner import InThisThread, prepare, remaining, run
 from experiment.store import Store
 from testbed import host
@@ -31,9 +34,16 @@ def dispatch(given: argparse.Namespace) -> int:
         return doctor(given, console)
     if given.command == "report":
         return report(given, console)
+    if given.command == "notebook":
+        console.print(str(notebook.execute(Store.open(given.results, given.run))))
+        return 0
+    if given.command == "pack":
+        console.print(str(pack(Store.open(given.results, given.run), given.results / given.name)))
+        return 0
+    if given.command == "compare":
+        return comparison.main(given.results, (given.run_a, given.run_b), given.fail_on, console)
     if given.command == "bench":
-        host.require(needs(given.cache))
-        return bench.main(configuration(given), Cache(given.cache.resolve()), console)
+        return measure_costs(given, console)
     return reproduce(given, console)
 
 
@@ -78,10 +88,25 @@ def dataset_need(settings: Configuration) -> host.Need:
     return host.Need("dataset", True, f"will be downloaded from {section.repository}", "")
 
 
+def measure_costs(given: argparse.Namespace, console: Console) -> int:
+    host.require(needs(given.cache))
+    settings, cache = configuration(given), Cache(given.cache.resolve())
+    if given.of == "harness":
+        return bench.main(settings, cache, console)
+    if given.pairs < 1:
+        raise UsageError(f"--pairs {given.pairs}: expected at least 1")
+    if given.out and not given.out.parent.is_dir():
+        raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}")
+    return bench_prefetcher.main(settings, cache, console, given.pairs, given.out)
+
+
 def report(given: argparse.Namespace, console: Console) -> int:
     store = Store.open(given.results, given.run)
-    settings = store.configuration()
-    for path in redraw(store.folder, settings.roles, settings.bars):
+    settings = settings_of(store)
+    found = study(store.folder, settings.bars, settings.roles)
+    for problem in found.run.problems:
+        log.warning("%s", problem)
+    for path in redraw(found):
         console.print(str(path))
     return 0
 
@@ -122,7 +147,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         except KeyboardInterrupt:
             progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
             raise
-    console.print(f"figures and tables are in {store.folder}")
+    console.print(f"the report is {store.folder / REPORT}, tables and figures beside it")
     if failed:
         console.print(
             f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.redraw import redraw
+from analysis.study import study
 from experiment import cell as cells
 from experiment.config import Configuration
 from experiment.image import build_image, resolve
@@ -145,7 +146,7 @@ def accept(store: Store, manifest: dict[str, Any]) -> None:
 def draw(folder: Path, configuration: Configuration) -> None:
     """Tables and figures from the raw records; trouble here never costs a cell."""
     try:
-        redraw(folder, configuration.roles, configuration.bars)
+        redraw(study(folder, configuration.bars, configuration.roles))
     except (HarnessError, OSError) as error:
         log.warning("tables and figures are not up to date: %s", error)
 

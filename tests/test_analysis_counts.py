@@ -19,10 +19,11 @@ from fake_run import (
     write_plan,
 )
 
+from analysis.conditions import ordered_conditions
 from analysis.counters import DEFAULT_ROLES, between
 from analysis.frames import Frames, make_frames
 from analysis.load import load_run
-from analysis.tables import ordered_conditions, summarise
+from analysis.tables import summarise
 
 
 def frames_of(tmp_path: Path, samples: list[Json], **cell: object) -> Frames:

@@ -12,14 +12,16 @@ from fake_run import BOOT, REQUEST, Json, disk, process, start, stop, tick, writ
 
 from analysis.frames import make_frames
 from analysis.load import load_run
-from analysis.prefetcher import Judgement, cell_values, judge
+from analysis.outcomes import cell_outcomes
+from analysis.prefetcher import Judgement, judge
 from analysis.redraw import redraw
+from analysis.study import study
 from analysis.verdicts import CANNOT_TELL, MET, MISSED
 from experiment.bars import Bars
 from experiment.config import load
 
 CONFIGURATION = Path(__file__).parent.parent / "experiments.toml"
-FILES = ["prefetcher_cells.csv", "prefetcher.csv", "prefetcher.md"]
+FILES = ["prefetcher.csv", "prefetcher.md"]
 GOOD = {
     "majflt_rdbms": 0.03,
     "majflt_httpd": 0.2,
@@ -37,8 +39,11 @@ GOOD = {
 @pytest.fixture(name="bars")
 def shipped_bars() -> Bars:
     bars = load(CONFIGURATION).bars
-    assert bars
     return bars.model_copy(update={"resamples": 999})
+
+
+def cell_values(run: Path, bars: Bars) -> pd.DataFrame:
+    return cell_outcomes(make_frames(load_run(run)), bars.reference, bars.before_request_s)
 
 
 def made_up(blocks: int, changes: Mapping[str, float] | None = None, suffix: str = "") -> pd.DataFrame:
@@ -159,7 +164,7 @@ def values_of(tmp_path: Path, bars: Bars, events: list[Json]) -> "pd.Series[floa
     write_plan(tmp_path, ["01-working-set"])
     samples = [start(), *(tick(n, vda=disk(read_sectors=2 * n), vdb=disk(read_sectors=8 * n)) for n in range(22))]
     write_cell(tmp_path, "01-working-set", [*samples, stop(21.1, 22)], prefetch=events)
-    return cell_values(make_frames(load_run(tmp_path)), bars).iloc[0]
+    return cell_values(tmp_path, bars).iloc[0]
 
 
 def test_activations_count_from_three_seconds_before_the_request(tmp_path: Path, bars: Bars) -> None:
@@ -213,14 +218,14 @@ def test_no_event_at_all_is_unknown_and_not_zero(tmp_path: Path, bars: Bars) -> 
 
 def test_redraw_writes_the_tables_where_a_pair_of_conditions_was_run(tmp_path: Path, bars: Bars) -> None:
     run = write_run(tmp_path, ("baseline", "working-set", "unpressured"), 5, invalid=["02-baseline"])
-    written = {path.name: path.read_bytes() for path in redraw(run, bars=bars)}
+    written = {path.name: path.read_bytes() for path in redraw(study(run, bars))}
     assert [name for name in written if name.startswith("prefetcher")] == FILES
-    assert written == {path.name: path.read_bytes() for path in redraw(run, bars=bars)}, "the same bytes again"
+    assert written == {path.name: path.read_bytes() for path in redraw(study(run, bars))}, "the same bytes again"
     with (run / "tables" / "prefetcher.csv").open() as file:
         rows = {row["outcome"]: row for row in csv.DictReader(file)}
     assert rows["major faults, RDBMS"]["blocks"] == "4"
     assert rows["major faults, RDBMS"]["verdict"] == "cannot tell"
-    with (run / "tables" / "prefetcher_cells.csv").open() as file:
+    with (run / "tables" / "outcomes.csv").open() as file:
         cells = {row["cell"]: row for row in csv.DictReader(file)}
     assert len(cells) == 15
     assert cells["01-baseline"]["issued"] == ""
@@ -232,13 +237,11 @@ def test_redraw_writes_the_tables_where_a_pair_of_conditions_was_run(tmp_path: P
     assert text.count("|\n") == 2 + 11
 
 
-def test_redraw_writes_none_without_bars_or_without_a_pair(tmp_path: Path, bars: Bars) -> None:
-    pair = write_run(tmp_path / "pair", ("baseline", "working-set"), 1)
-    assert not {path.name for path in redraw(pair)} & set(FILES)
+def test_redraw_writes_none_without_a_pair(tmp_path: Path, bars: Bars) -> None:
     alone = write_run(tmp_path / "alone", ("baseline", "siblings"), 1)
-    assert not {path.name for path in redraw(alone, bars=bars)} & set(FILES)
+    assert not {path.name for path in redraw(study(alone, bars))} & set(FILES)
     begun = write_run(tmp_path / "begun", ("baseline", "working-set"), 1, until=0)
-    assert "prefetcher.md" in {path.name for path in redraw(begun, bars=bars)}
+    assert "prefetcher.md" in {path.name for path in redraw(study(begun, bars))}
 
 
 def test_faults_of_a_whole_fake_cell_reach_the_table(tmp_path: Path, bars: Bars) -> None:
@@ -247,7 +250,7 @@ def test_faults_of_a_whole_fake_cell_reach_the_table(tmp_path: Path, bars: Bars)
         for name, faults in (("baseline", 1000), ("working-set", 20)):
             samples = [tick(i, [process(3, "mariadbd", 900 + (faults if i > 12 else 0))]) for i in range(22)]
             write_cell(tmp_path, f"{n:02d}-{name}", [start(), *samples, stop(21.1, 22)])
-    judged = by_outcome(judge(cell_values(make_frames(load_run(tmp_path)), bars), bars))
+    judged = by_outcome(judge(cell_values(tmp_path, bars), bars))
     rdbms = judged["major faults, RDBMS"]
     assert (rdbms.found.blocks, rdbms.found.value, rdbms.verdict) == (6, 0.02, MET)
     assert judged["major faults, httpd"].verdict == CANNOT_TELL, "0 / 0"

@@ -12,9 +12,15 @@ from analysis import figures, style
 from analysis.frames import make_frames
 from analysis.load import load_run
 from analysis.redraw import redraw
+from analysis.study import study
 from analysis.tables import write_tables
+from experiment.config import load
 
-TABLES = ["faults.csv", "system.csv", "cells.csv", "prefetch.csv", "summary.csv"]
+BARS = load(Path(__file__).parent.parent / "experiments.toml").bars.model_copy(update={"resamples": 999})
+TABLES = [
+    "faults.csv", "system.csv", "cells.csv", "prefetch.csv", "summary.csv", "outcomes.csv", "effects.csv", "claims.csv",
+]  # fmt: skip
+JUDGED = ["prefetcher.csv", "prefetcher.md"]  # where a pair of conditions is planned for which bars stand
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -32,22 +38,22 @@ def words(figure: Figure) -> str:
 
 def test_redraw_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path) -> None:
     write_run(tmp_path, ("figure1", "baseline"), 2, invalid=["01-baseline"])
-    first = {path: path.read_bytes() for path in redraw(tmp_path)}
-    second = {path: path.read_bytes() for path in redraw(tmp_path)}
+    first = {path: path.read_bytes() for path in redraw(study(tmp_path, BARS))}
+    second = {path: path.read_bytes() for path in redraw(study(tmp_path, BARS))}
     assert first == second
-    assert names(list(first)) == TABLES + drawn("figure1", "curves", "bars", "block_io")
+    assert names(list(first)) == TABLES + drawn("figure1", "curves", "bars", "block_io") + ["report.html"]
     left = {path for folder in ("tables", "figures") for path in (tmp_path / folder).iterdir()}
-    assert left == set(first), "no file half-written or aside"
+    assert left | {tmp_path / "report.html"} == set(first), "no file half-written or aside"
 
 
 def test_run_without_the_papers_condition_has_no_figure1(tmp_path: Path) -> None:
-    written = redraw(write_run(tmp_path, ("baseline", "working-set"), 1))
-    assert names(written) == TABLES + drawn("curves", "bars", "block_io")
+    written = redraw(study(write_run(tmp_path, ("baseline", "working-set"), 1), BARS))
+    assert names(written) == [*TABLES, *JUDGED, *drawn("curves", "bars", "block_io"), "report.html"]
 
 
 def test_run_that_has_not_begun_has_tables_and_no_figure(tmp_path: Path) -> None:
-    written = redraw(write_run(tmp_path, until=0))
-    assert names(written) == TABLES
+    written = redraw(study(write_run(tmp_path, until=0), BARS))
+    assert names(written) == [*TABLES, *JUDGED, "report.html"]
     with (tmp_path / "tables" / "cells.csv").open() as file:
         assert {row["reason"] for row in csv.DictReader(file)} == {"not run yet"}
     assert (tmp_path / "tables" / "faults.csv").read_text().startswith("run,cell,condition,replicate,")
@@ -80,7 +86,7 @@ def test_unknown_is_blank_in_tables_and_counts_have_no_fraction(tmp_path: Path) 
         request=0.25,
         response=0.75,
     )
-    write_tables(make_frames(load_run(tmp_path)), tmp_path / "tables")
+    write_tables(study(tmp_path, BARS), tmp_path / "tables")
     with (tmp_path / "tables" / "cells.csv").open() as file:
         row = next(csv.DictReader(file))
     assert (row["majflt_rdbms"], row["majflt_query.cgi"], row["prefetch_issued"]) == ("31", "12", "")

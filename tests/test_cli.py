@@ -39,7 +39,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(words(tmp_path, "--dry-run")) == 0
     text = capsys.readouterr().out
-    assert text.count("topology") == 12
+    assert text.count("topology") == 30
     assert "MB of results" in text
     assert not (tmp_path / "results").exists()
     assert not (tmp_path / "cache").exists()

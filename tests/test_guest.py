@@ -88,7 +88,8 @@ def test_quick_leaves_two_cells_that_count(quick: Path) -> None:
         response = next(r for r in records if r["type"] == "response")
         assert (response["rows"], response["ok"]) == (115003, True)
         checks = {r["check"]: r["ok"] for r in records if r["type"] == "check"}
-        assert set(checks) == {"response", "ticks", "sampler-faults", "swapped-out", "oom", "stream"}
+        watched = {"ticks", "sampler-late", "sampler-faults", "stream", "clock", "host"}
+        assert set(checks) == {"response", "alpha", "swapped-out", "oom", *watched}
         assert all(checks.values())
         steps = [r["step"] for r in records if r["type"] == "step"]
         before = ["restore", "restored", "ready", "alpha-start", "alpha-ready"]
@@ -102,6 +103,7 @@ def test_quick_leaves_two_cells_that_count(quick: Path) -> None:
         "bars.png",
         "block_io.svg",
     }
+    assert "2 of 2 cells count." in (quick / "latest/report.html").read_text()
     manifest = json.loads((quick / "latest/manifest.json").read_text())
     assert manifest["guest"]["kernel"].startswith("6.")
     assert manifest["guest"]["packages"]["mariadb-server"]

@@ -1,0 +1,155 @@
+"""Two runs side by side: two machines, two kernels, two versions, or two conditions. Pure.
+
+Counts are compared as they are. Times of different runs are not comparable, least of all emulated ones: of these each
+run's own ratio to its baseline is compared, block by block; the baseline's own times are told and not judged.
+
+The runs' blocks have nothing to do with each other, so intervals come from resampling both apart, and p from a
+permutation test between them (of the difference of mean ranks: Mann and Whitney's), corrected as in analysis.effects.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.conditions import AGAIN, BASELINE
+from analysis.counters import Array
+from analysis.effects import pairs
+from analysis.outcomes import OUTCOMES, Outcome
+from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+from analysis.study import Study
+
+Verdict = Literal["better", "worse", "changed", "same", "cannot tell", "not judged"]
+TIMES = ("s", "ms")
+SIGNIFICANT = 0.05
+TOLERANCE = 0.05  # of the ratio: less than this nobody minds, however sure it is
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One outcome under one condition in two runs; ``ratio`` is B / A. ``relative``: to each run's own baseline."""
+
+    condition: str
+    outcome: Outcome
+    relative: bool
+    a: float
+    b: float
+    ratio: Estimate
+    p: float
+    verdict: Verdict
+    q: float = math.nan
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A claim that is judged otherwise."""
+
+    claim: str
+    text: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    differences: tuple[Difference, ...]
+    flips: tuple[Flip, ...]
+
+    @property
+    def regressions(self) -> list[str]:
+        """What is worse in B, in words: outcomes, and claims that no longer hold."""
+        worse = [f"{d.outcome.label}, {d.condition}" for d in self.differences if d.verdict == "worse"]
+        return worse + [f"claim {flip.claim}: {flip.a}, now {flip.b}" for flip in self.flips if flip.a == "reproduced"]
+
+
+def compare(a: Study, b: Study, conditions: Sequence[tuple[str, str]] = ()) -> Comparison:
+    """``conditions``: pairs of A's and B's; () stands for all that both have."""
+    common = [name for name in a.conditions if name in set(b.conditions)]
+    chosen = conditions or [(name, name) for name in common]
+    found = [
+        difference(a.cells, b.cells, pair, outcome, a.bars)
+        for pair in chosen
+        for outcome in OUTCOMES
+        if outcome.name != "excess_s"
+    ]
+    return Comparison(tuple(judge([one for one in found if one])), tuple(flips(a, b)) if not conditions else ())
+
+
+def difference(
+    a: pd.DataFrame, b: pd.DataFrame, pair: tuple[str, str], outcome: Outcome, settings: Settings
+) -> Difference | None:
+    """Not corrected, and judged later. None where a run has no value."""
+    is_time = outcome.unit in TIMES and outcome.name != "first_issue_ms"
+    own = is_time and not set(pair) & {BASELINE, AGAIN}
+    left, right = (values(cells, name, outcome.name, relative=own) for cells, name in zip((a, b), pair, strict=True))
+    if not len(left) or not len(right):
+        return None
+    ratio = estimate([right, left], ratio_of_medians, settings, paired=False)
+    judged = not is_time or own
+    enough = judged and bool(ratio.blocks >= settings.least_blocks)
+    name = pair[0] if pair[0] == pair[1] else f"{pair[0]} | {pair[1]}"
+    medians = float(np.median(left)), float(np.median(right))
+    p = permutation_p(left, right, settings) if enough else math.nan
+    return Difference(name, outcome, own, *medians, ratio, p, "cannot tell" if judged else "not judged")
+
+
+def values(cells: pd.DataFrame, condition: str, column: str, *, relative: bool) -> Array:
+    if not relative:
+        return pairs(cells, column, condition)[0]
+    mine, its = pairs(cells, column, condition, BASELINE)
+    quotient: Array = mine / its
+    return quotient
+
+
+def permutation_p(a: Array, b: Array, settings: Settings) -> float:
+    found = stats.permutation_test(
+        (a, b),
+        mean_rank_difference,
+        permutation_type="independent",
+        vectorized=True,
+        n_resamples=settings.resamples,
+        rng=np.random.default_rng(settings.seed),
+    )
+    return float(found.pvalue)
+
+
+def mean_rank_difference(a: Array, b: Array, axis: int = -1) -> Array:
+    ranks = stats.rankdata(np.concatenate([a, b], axis=axis), axis=axis)
+    first, second = np.split(ranks, [a.shape[axis]], axis=axis)
+    found: Array = first.mean(axis=axis) - second.mean(axis=axis)
+    return found
+
+
+def judge(found: Sequence[Difference]) -> list[Difference]:
+    """With q and verdict."""
+    known = [index for index, one in enumerate(found) if not math.isnan(one.p)]
+    judged = list(found)
+    if known:
+        adjusted = stats.false_discovery_control([found[index].p for index in known], method="bh")
+        for index, q in zip(known, adjusted, strict=True):
+            judged[index] = replace(found[index], q=float(q), verdict=verdict(found[index], float(q)))
+    return judged
+
+
+def verdict(one: Difference, q: float) -> Verdict:
+    if q > SIGNIFICANT:
+        return "same"
+    ratio = one.ratio.value
+    if math.isfinite(ratio) and abs(ratio - 1) < TOLERANCE:
+        return "same"
+    if not one.outcome.better:
+        return "changed"
+    return "better" if (one.b < one.a) == (one.outcome.better == "lower") else "worse"
+
+
+def flips(a: Study, b: Study) -> list[Flip]:
+    before = {result.claim.id: result.verdict for result in a.claims}
+    return [
+        Flip(result.claim.id, result.claim.text, before[result.claim.id], result.verdict)
+        for result in b.claims
+        if before.get(result.claim.id, result.verdict) != result.verdict
+    ]

@@ -1,0 +1,141 @@
+"""What the conditions do to the outcomes, against the baseline: comparisons within blocks. Pure.
+
+The unit is the cell. A comparison takes the blocks in which both cells count and have it, and gives:
+
+- the two medians and their ratio, with a bias-corrected and accelerated bootstrap interval over blocks;
+- p: a permutation test within blocks (were there no effect, a block's two values could as well be exchanged),
+  two-sided, of the mean of the differences' signed ranks (Wilcoxon's statistic), exact up to 13 blocks;
+- q: p corrected for the number of comparisons by Benjamini and Hochberg: the false discovery rate;
+- the effect size: the matched-pairs rank-biserial correlation, from -1 (lower in every block) to 1 (higher in all).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.counters import Array
+from analysis.outcomes import OUTCOMES, Outcome
+from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+
+EXACT_BLOCKS = 13  # 2^13 exchanges are all looked at; beyond it as many as there are resamples
+# The prefetch's own: the baseline has none.
+COMPARED = tuple(o for o in OUTCOMES if o.name not in ("excess_s", "precision", "coverage", "late_share", "wasted",
+                                                       "first_issue_ms"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One outcome under one condition against the baseline; NaN is unknown. ``ratio``: of the medians."""
+
+    condition: str
+    outcome: Outcome
+    median: float
+    baseline: float
+    ratio: Estimate
+    p: float = math.nan
+    q: float = math.nan
+    size: float = math.nan
+
+    @property
+    def blocks(self) -> int:
+        return self.ratio.blocks
+
+
+def effects(
+    cells: pd.DataFrame, baseline: str, settings: Settings, conditions: Sequence[str] | None = None
+) -> list[Effect]:
+    """Every outcome of every condition but the baseline, corrected for their number.
+
+    ``cells`` are ``analysis.outcomes.cell_outcomes``.
+    """
+    named = conditions if conditions is not None else [c for c in dict.fromkeys(cells["condition"]) if c != baseline]
+    found = [effect(cells, condition, baseline, outcome, settings) for condition in named for outcome in COMPARED]
+    return correct(found)
+
+
+def effect(cells: pd.DataFrame, condition: str, baseline: str, outcome: Outcome, settings: Settings) -> Effect:
+    """One comparison, not corrected."""
+    mine, its = pairs(cells, outcome.name, condition, baseline)
+    if not len(mine):
+        return Effect(condition, outcome, math.nan, math.nan, Estimate(0, math.nan))
+    ratio = estimate([mine, its], ratio_of_medians, settings)
+    medians = float(np.median(mine)), float(np.median(its))
+    if len(mine) < settings.least_blocks:
+        return Effect(condition, outcome, *medians, ratio)
+    size = rank_biserial(mine, its)
+    return Effect(condition, outcome, *medians, ratio, permutation_p(mine, its, settings), size=size)
+
+
+def pairs(cells: pd.DataFrame, column: str, *conditions: str) -> list[Array]:
+    """The column's values by condition, of the blocks in which all of these cells count and have one."""
+    valid = cells[cells["valid"].astype(bool)]
+    wide = valid.pivot(index="replicate", columns="condition", values=column).reindex(columns=[*conditions])
+    whole = wide.astype(float).dropna()
+    return [whole[condition].to_numpy(float) for condition in conditions]
+
+
+def signed_ranks(differences: Array, axis: int = -1) -> Array:
+    """Ranks of the differences' sizes, from 1, with their signs; a difference of 0 has 0."""
+    return np.sign(differences) * stats.rankdata(np.abs(differences), axis=axis)
+
+
+def permutation_p(mine: Array, its: Array, settings: Settings) -> float:
+    """1 where all blocks agree exactly."""
+    difference = mine - its
+    if not difference.any():
+        return 1.0
+    exchanges = 2 ** len(mine)
+    found = stats.permutation_test(
+        (difference,),
+        lambda sample, axis: signed_ranks(sample, axis).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=exchanges if len(mine) <= EXACT_BLOCKS else settings.resamples,
+        rng=np.random.default_rng(settings.seed),
+    )
+    return float(found.pvalue)
+
+
+def rank_biserial(mine: Array, its: Array) -> float:
+    ranks = signed_ranks(mine - its)
+    whole = np.abs(ranks).sum()
+    return float(ranks.sum() / whole) if whole else 0.0
+
+
+def correct(found: Sequence[Effect]) -> list[Effect]:
+    """With q, over all that have a p."""
+    known = [index for index, one in enumerate(found) if not math.isnan(one.p)]
+    corrected = list(found)
+    if known:
+        adjusted = stats.false_discovery_control([found[index].p for index in known], method="bh")
+        for index, q in zip(known, adjusted, strict=True):
+            corrected[index] = replace(found[index], q=float(q))
+    return corrected
+
+
+def least_p(blocks: int) -> float:
+    """The smallest p that so many blocks can give, two-sided."""
+    return min(1.0, 2.0 ** (1 - blocks))
+
+
+def replicates_needed(mine: Array, its: Array, power: float = 0.8, alpha: float = 0.05, most: int = 1000) -> int | None:
+    """With how many blocks a paired t-test of the logarithms would show the effect seen, with this power; at least as
+    many as the permutation test needs to come below ``alpha`` at all. None: not with ``most``, or not to be said.
+    """
+    if len(mine) < 2 or (mine <= 0).any() or (its <= 0).any():
+        return None
+    logs = np.log(mine / its)
+    spread = float(np.std(logs, ddof=1))
+    least = math.ceil(1 - math.log2(alpha))
+    if not spread:
+        return least if logs.any() else None
+    size = abs(float(np.mean(logs))) / spread
+    for n in range(max(2, least), most + 1):
+        critical = stats.t.ppf(1 - alpha / 2, n - 1)
+        if stats.nct.sf(critical, n - 1, size * math.sqrt(n)) >= power:
+            return n
+    return None

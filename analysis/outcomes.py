@@ -1,0 +1,110 @@
+"""The outcomes of a cell: what is compared, defined once in words and once in numbers. Pure.
+
+Every table, figure, claim and comparison takes its values from ``cell_outcomes``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from analysis.frames import DISKS, SERVICE, Frames
+
+PAGES = ("issued", "used", "late", "wasted", "demanded", "covered")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One outcome. ``better`` says which way is better, "" where neither is; ``unit`` "" is a count or a ratio."""
+
+    name: str
+    label: str
+    unit: str
+    better: Literal["lower", "higher", ""]
+    definition: str
+
+
+OUTCOMES = (
+    Outcome("majflt_rdbms", "major faults, RDBMS", "", "lower",
+            "field majflt of /proc/[pid]/stat, summed over the RDBMS's processes, from request to response"),
+    Outcome("majflt_httpd", "major faults, httpd", "", "lower", "the same of httpd's processes"),
+    Outcome("majflt_query.cgi", "major faults, query.cgi", "", "lower",
+            "the same of the CGI's process, which is born and ends in between"),
+    Outcome("first_byte_s", "time to first byte", "s", "lower",
+            "at the client, from the request's first byte sent to the response's first byte received"),
+    Outcome("response_s", "time to response", "s", "lower", "the same to the response's last byte"),
+    Outcome("excess_s", "excess time to response", "s", "lower",
+            "time to response less the median one of the reference condition, in which service A is in memory"),
+    Outcome("pswpin", "swap-ins", "pages", "lower", "pswpin of /proc/vmstat, from request to response"),
+    Outcome("read_mb", "bytes read", "MB", "lower",
+            "10^6 bytes, of both disks (/proc/diskstats), from request to response"),
+    Outcome("written_mb", "bytes written", "MB", "lower", "the same, written"),
+    Outcome("stall_s", "memory stall of service A", "s", "lower",
+            '"some" of its cgroup\'s memory.pressure, from request to response'),
+    Outcome("precision", "precision", "", "higher",
+            "of the pages that the prefetch issued, the share that service A used in this activation"),
+    Outcome("coverage", "coverage", "", "higher",
+            "of the pages that the activation demanded, the share that had been prefetched"),
+    Outcome("late_share", "late share", "", "lower",
+            "of the pages used, the share that was waited for while its read was under way"),
+    Outcome("wasted", "wasted pages", "pages", "lower", "issued, and not used"),
+    Outcome("first_issue_ms", "trigger to first issue", "ms", "lower",
+            "from the fault that opened the activation to the first page asked for"),
+)  # fmt: skip
+BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
+TICK = "Counters are read a tick a second: a count from request to response takes in up to a second on either side."
+
+
+def cell_outcomes(frames: Frames, reference: str, before_request_s: float) -> pd.DataFrame:
+    """A row a cell: run, cell, condition, replicate, valid, then every outcome; what is not known is NaN.
+
+    ``excess_s`` is over the median ``response_s`` of the valid cells of condition ``reference``. Of the prefetcher's
+    activations those count whose trigger lies no earlier than ``before_request_s`` before the request; besides its
+    outcomes there are the page counts of PAGES and ``first_issue_ms_max``.
+    """
+    cells = frames.cells.reset_index(drop=True)
+    values = cells[["run", "cell", "condition", "replicate", "valid", "first_byte_s", "response_s", "pswpin"]].copy()
+    for name in ("majflt_rdbms", "majflt_httpd", "majflt_query.cgi", "stall_s"):
+        values[name] = cells.get(name, math.nan)
+    values["read_mb"] = sum(cells[f"{disk}_read_bytes"] for disk in DISKS) / 1e6
+    values["written_mb"] = sum(cells[f"{disk}_write_bytes"] for disk in DISKS) / 1e6
+    warm = values.loc[(values["condition"] == reference) & values["valid"].astype(bool), "response_s"]
+    values["excess_s"] = values["response_s"] - (float(warm.median()) if len(warm) else math.nan)
+    events = dict(tuple(frames.prefetch.groupby("cell", sort=False)))
+    prefetched = [
+        activation_outcomes(events.get(cell, frames.prefetch.iloc[:0]), float(request_t) - before_request_s)
+        for cell, request_t in zip(cells["cell"], cells["request_t"], strict=True)
+    ]
+    columns = [*PAGES, "precision", "coverage", "late_share", "first_issue_ms", "first_issue_ms_max"]
+    return values.join(pd.DataFrame(prefetched, columns=columns))
+
+
+def activation_outcomes(events: pd.DataFrame, since: float) -> dict[str, float]:
+    """Service A's activations of one cell whose trigger lies at or after ``since``. What no event says is NaN.
+
+    Precision and what follows are those of the newer event stream, which tells pages that came late from those used.
+    """
+    mine = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
+    mine = mine[mine["group"].astype(str).str.contains(SERVICE, regex=False)]
+    key = mine["group"].astype(str) + "/" + mine["activation"].astype(str)
+    counting = key[(mine["event"] == "trigger") & (mine["t"] >= since)]
+    mine = mine[key.isin(counting)]
+    outcomes = mine[mine["event"] == "outcome"]
+    first = pd.to_numeric(mine.loc[mine["event"] == "issue", "first_issue_us"], errors="coerce").dropna() / 1e3
+    pages = {
+        name: float(pd.to_numeric(outcomes[name], errors="coerce").sum(min_count=max(1, len(outcomes))))
+        for name in PAGES
+    }
+    return {
+        **pages,
+        "precision": share(pages["used"] + pages["late"], pages["issued"]),
+        "coverage": share(pages["covered"], pages["demanded"]),
+        "late_share": share(pages["late"], pages["used"] + pages["late"]),
+        "first_issue_ms": float(first.median()) if len(first) else math.nan,
+        "first_issue_ms_max": float(first.max()) if len(first) else math.nan,
+    }
+
+
+def share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan

@@ -1,0 +1,324 @@
+"""One self-contained HTML file of a run: verdict first, then what it rests on. The same study gives the same bytes."""
+
+import base64
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.claims import REPRODUCED, VERDICTS, Finding
+from analysis.conditions import AGAIN, BASELINE
+from analysis.effects import Effect, least_p
+from analysis.figures import Drawn
+from analysis.files import write_text
+from analysis.numbers import interval, number, probability, several, with_interval
+from analysis.outcomes import OUTCOMES, TICK
+from analysis.paper import SetupRow, paper
+from analysis.study import Study
+
+FOLDER = Path(__file__).parent
+SIGNIFICANT = 0.05
+SYMBOLS = {
+    "reproduced": "✔", "partly": "◐", "not": "✘", "cannot tell": "?", "met": "✔", "missed": "✘",
+}  # fmt: skip
+SECTIONS = (
+    ("claims", "Claims"),
+    ("figures", "Figures"),
+    ("effects", "Effects"),
+    ("same", "A/A"),
+    ("replicates", "Replicates"),
+    ("bars", "Bars"),
+    ("conditions", "Conditions"),
+    ("validity", "Validity"),
+    ("setup", "Set-up"),
+    ("words", "Definitions"),
+    ("provenance", "Provenance"),
+    ("again", "Do it again"),
+)
+
+
+def write_report(study: Study, figures: Sequence[Drawn], path: Path) -> Path:
+    """``figures``: as drawn from this study, with their SVG files beside the run's tables."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    style = Markup((FOLDER / "style.css").read_text())  # noqa: S704 - our own file
+    return write_text(environment.get_template("page.html.j2").render(style=style, **context(study, figures)), path)
+
+
+def context(study: Study, figures: Sequence[Drawn]) -> dict[str, Any]:
+    """All that the template names, as text."""
+    bars = study.bars
+    hidden = {"bars"} if not study.judged else set()
+    return {
+        "run": study.run,
+        "paper": paper(),
+        "sections": [section for section in SECTIONS if section[0] not in hidden],
+        "symbols": SYMBOLS,
+        "verdict": verdict_line(study),
+        "facts": facts(study),
+        "emulated": study.run.accelerator == "tcg",
+        "confidence": f"{100 * bars.confidence:g} %",
+        "least_blocks": bars.least_blocks,
+        "least_exact": math.ceil(1 - math.log2(SIGNIFICANT)),
+        "claims": [
+            {
+                "text": result.claim.text,
+                "place": result.claim.place,
+                "verdict": result.verdict,
+                "tests": [finding_row(finding) for finding in result.findings],
+            }
+            for result in study.claims
+        ],
+        "figures": [figure_row(figure, study) for figure in figures],
+        "baseline": BASELINE,
+        "again": AGAIN,
+        "comparisons": len([effect for effect in study.effects if not math.isnan(effect.p)]),
+        "effects": effect_groups(study),
+        "same": same(study),
+        "needed": [(name, str(count) if count else "cannot be said") for name, count in study.needed.items()],
+        "judged": [
+            {
+                "disk": row.disk,
+                "outcome": row.outcome + (f" [{row.unit}]" if row.unit else ""),
+                "baseline": number(row.baseline),
+                "prefetch": number(row.prefetch),
+                "value": with_interval(row.found),
+                "bar": row.bar or "-",
+                "verdict": row.verdict,
+            }
+            for row in study.judged
+        ],
+        "outcomes": OUTCOMES,
+        "medians": medians(study),
+        "validity": validity(study),
+        "problems": study.run.problems,
+        "setup": [
+            {
+                "title": table.table,
+                "rows": [{"what": row.what, "paper": row.paper, "ours": here(row, study)} for row in table.rows],
+            }
+            for table in paper().setup
+        ],
+        "tick": TICK,
+        "provenance": provenance(study),
+        "command": command(study),
+    }
+
+
+def verdict_line(study: Study) -> str:
+    verdicts = [result.verdict for result in study.claims]
+    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdicts.count(verdict)]
+    cells = study.cells
+    count = int(cells["valid"].astype(bool).sum())
+    hypothesis = next((result for result in study.claims if result.claim.id == "hypothesis"), None)
+    first = ""
+    if hypothesis and hypothesis.verdict != "cannot tell":
+        found = hypothesis.findings[0].found
+        holds = "holds" if hypothesis.verdict == REPRODUCED else f"is {hypothesis.verdict} reproduced"
+        first = f"The paper's hypothesis {holds}: {with_interval(found)} of the RDBMS's major faults remain. "
+    claims = f"Of {several(len(verdicts), 'claim')}: {', '.join(parts)}."
+    return f"{first}{claims} {count} of {several(len(cells), 'cell')} count."
+
+
+def facts(study: Study) -> list[str]:
+    run, blocks = study.run, study.cells["replicate"].nunique()
+    return [
+        run.accelerator.upper(),
+        f"guest kernel {run.kernel}",
+        run.dataset,
+        several(int(blocks), "block"),
+        several(len(study.conditions), "condition"),
+    ]
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    expectation = finding.expectation
+    limits = [
+        f"at least {number(expectation.at_least)}" if expectation.at_least is not None else "",
+        f"at most {number(expectation.at_most)}" if expectation.at_most is not None else "",
+    ]
+    return {
+        "words": finding.words,
+        "value": number(finding.found.value),
+        "interval": interval(finding.found),
+        "limits": " and ".join(filter(None, limits)),
+        "blocks": finding.found.blocks,
+    }
+
+
+def figure_row(figure: Drawn, study: Study) -> dict[str, Any]:
+    data = base64.b64encode(figure.svg.read_bytes()).decode()
+    width, height = figure.inches
+    return {
+        "name": figure.name,
+        "data": f"data:image/svg+xml;base64,{data}",
+        "width": round(96 * width),
+        "height": round(96 * height),
+        "caption": figure.caption,
+        "alt": f"{figure.caption} {in_numbers(study)}",
+    }
+
+
+def in_numbers(study: Study) -> str:
+    """The medians that the figures show, for who cannot see them."""
+    told = []
+    for condition in study.conditions:
+        mine = counted(study, condition)
+        majors = ", ".join(
+            f"{label} {number(float(mine[f'majflt_{role}'].median()))}"
+            for role, label in (("httpd", "httpd"), ("rdbms", "RDBMS"), ("query.cgi", "query.cgi"))
+        )
+        told.append(f"{condition}: {majors}; {number(float(mine['read_mb'].median()))} MB read")
+    return f"Median major faults from request to response: {'. '.join(told)}."
+
+
+def counted(study: Study, condition: str) -> Any:
+    cells = study.cells
+    return cells[(cells["condition"] == condition) & cells["valid"].astype(bool)]
+
+
+def effect_groups(study: Study) -> list[dict[str, Any]]:
+    named = dict.fromkeys(effect.condition for effect in study.effects)
+    return [
+        {
+            "condition": condition,
+            "answers": answers(study, condition),
+            "rows": [
+                effect_row(effect, study.bars.least_blocks)
+                for effect in study.effects
+                if effect.condition == condition and effect.blocks
+            ],
+        }
+        for condition in named
+    ]
+
+
+def effect_row(effect: Effect, least_blocks: int) -> dict[str, Any]:
+    unit = f" [{effect.outcome.unit}]" if effect.outcome.unit else ""
+    return {
+        "label": effect.outcome.label + unit,
+        "baseline": number(effect.baseline),
+        "median": number(effect.median),
+        "ratio": with_interval(effect.ratio),
+        "q": probability(effect.q),
+        "size": number(effect.size),
+        "blocks": effect.blocks,
+        "words": in_words(effect, least_blocks),
+    }
+
+
+def in_words(effect: Effect, least_blocks: int) -> str:
+    """A verdict that says neither more nor less than the numbers do."""
+    if effect.blocks < least_blocks:
+        return f"too few replicates: fewer than {least_blocks}"
+    if least_p(effect.blocks) > SIGNIFICANT:
+        return f"{effect.blocks} blocks cannot show anything at 5 %"
+    if math.isnan(effect.q) or effect.q > SIGNIFICANT:
+        return "no difference shown"
+    way = "lower" if effect.size < 0 else "higher"
+    if not effect.outcome.better:
+        return way
+    return f"{way}: better" if way == effect.outcome.better else f"{way}: worse"
+
+
+def same(study: Study) -> dict[str, Any]:
+    rows = [effect_row(effect, study.bars.least_blocks) for effect in study.same]
+    return {"rows": rows, "words": same_in_words(study.same, study.bars.least_blocks)}
+
+
+def same_in_words(effects: Sequence[Effect], least_blocks: int) -> str:
+    known = [effect for effect in effects if not math.isnan(effect.q)]
+    if not effects:
+        return f"The run has no condition {AGAIN}, so there is no A/A comparison in it."
+    if not known or max(effect.blocks for effect in known) < least_blocks:
+        return f"Too few replicates (fewer than {least_blocks}) for an A/A comparison."
+    shown = [effect.outcome.label for effect in known if effect.q <= SIGNIFICANT]
+    if shown:
+        return f"It must show nothing, but shows a difference in {', '.join(shown)}: distrust effects of that size."
+    return f"It must show nothing, and shows nothing: no q of {len(known)} comparisons is {SIGNIFICANT:g} or less."
+
+
+def answers(study: Study, condition: str) -> str:
+    return str(settings_of(study, condition).get("answers", ""))
+
+
+def settings_of(study: Study, condition: str) -> Mapping[str, Any]:
+    found = study.values.get("condition", {}).get(condition, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def medians(study: Study) -> list[dict[str, Any]]:
+    rows = []
+    for condition in study.conditions:
+        mine = counted(study, condition)
+        settings = {key: value for key, value in settings_of(study, condition).items() if key != "answers"}
+        rows.append(
+            {
+                "condition": condition,
+                "cells": len(mine),
+                "values": [number(float(mine[outcome.name].astype(float).median())) for outcome in OUTCOMES],
+                "answers": answers(study, condition),
+                "settings": ", ".join(f"{key} = {value}" for key, value in settings.items() if value not in ({}, "")),
+            }
+        )
+    return rows
+
+
+def validity(study: Study) -> dict[str, Any]:
+    cells = study.frames.cells
+    bad = cells[~cells["valid"].astype(bool)]
+    states = ", ".join(f"{len(rows)} {state}" for state, rows in bad.groupby("state", sort=True))
+    words = f"{len(cells) - len(bad)} of {several(len(cells), 'cell')} count."
+    if len(bad):
+        words += f" {several(len(bad), 'cell')} left out of all statistics ({states}):"
+    return {
+        "words": words,
+        "rows": [{"cell": row.cell, "state": row.state, "reason": row.reason} for row in bad.itertuples()],
+    }
+
+
+def here(row: SetupRow, study: Study) -> str:
+    """What stands for a row of the paper's set-up in this run."""
+    if row.said:
+        return row.said
+    packages = study.manifest.get("guest", {}).get("packages", {})
+    known = {
+        "kernel": f"Linux {study.run.kernel}",
+        "dataset": study.run.dataset,
+        "blocks": several(int(study.cells["replicate"].nunique()), "block"),
+        **{name: f"{name} {version}" for name, version in packages.items()},
+    }
+    if row.fact:
+        return str(known.get(row.fact, "not recorded"))
+    value: Any = study.values
+    for key in row.ours.split("."):
+        value = value.get(key, {}) if isinstance(value, Mapping) else {}
+    return f"{value} {row.unit}".strip() if value != {} else "not recorded"
+
+
+def provenance(study: Study) -> list[tuple[str, str]]:
+    """The manifest, flat, without the list of packages."""
+    rows: list[tuple[str, str]] = []
+
+    def add(prefix: str, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            name = f"{prefix}{key.replace('_', ' ')}"
+            if key == "packages":
+                rows.append((name, f"{len(value)}, with their versions in manifest.json"))
+            elif isinstance(value, Mapping):
+                add(f"{name}, ", value)
+            else:
+                rows.append((name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+
+    add("", study.manifest)
+    return rows
+
+
+def command(study: Study) -> str:
+    """The run's own configuration holds suite, conditions, replicates and seed."""
+    return shlex.join(["python", "run.py", "--config", f"results/{study.run.path.name}/configuration.toml"])

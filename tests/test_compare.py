@@ -1,0 +1,120 @@
+"""Two runs side by side: what differs, what is worse, what cannot be told, and the exit code."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_run import write_run
+from scipy import stats
+
+import run
+from analysis.compare import compare, permutation_p
+from analysis.study import Study, study
+from experiment.config import load
+
+PROJECT = Path(__file__).parent.parent
+BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 999})
+
+
+def scaled(found: Study, factor: float, column: str, condition: str = "working-set") -> Study:
+    """The same run with one outcome of one condition multiplied."""
+    cells = found.cells.copy()
+    cells.loc[cells["condition"] == condition, column] *= factor
+    return Study(**{**vars(found), "cells": cells})
+
+
+@pytest.fixture(name="a", scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return study(write_run(tmp_path_factory.mktemp("a"), ("baseline", "working-set"), 8, seed=1), BARS)
+
+
+@pytest.fixture(name="b", scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return study(write_run(tmp_path_factory.mktemp("b"), ("baseline", "working-set"), 8, seed=2), BARS)
+
+
+def test_permutation_p_is_that_of_mann_and_whitney() -> None:
+    a, b = np.array([1.0, 4, 6, 9, 11]), np.array([5.0, 8, 12, 14, 15])
+    exact = stats.mannwhitneyu(a, b, method="exact").pvalue
+    assert permutation_p(a, b, BARS) == pytest.approx(exact, abs=0.02)
+
+
+def test_runs_of_one_kind_show_no_difference(a: Study, b: Study) -> None:
+    found = compare(a, b)
+    assert found.regressions == []
+    assert {one.verdict for one in found.differences} <= {"same", "not judged", "cannot tell"}
+    assert {one.condition for one in found.differences} == {"baseline", "working-set"}
+
+
+def test_what_is_worse_is_named_and_what_is_better_is_not(a: Study, b: Study) -> None:
+    worse = compare(a, scaled(b, 3, "majflt_rdbms"))
+    assert worse.regressions == ["major faults, RDBMS, working-set"]
+    better = compare(a, scaled(b, 0.2, "majflt_rdbms"))
+    assert better.regressions == []
+    verdicts = {(one.condition, one.outcome.name): one.verdict for one in better.differences}
+    assert verdicts["working-set", "majflt_rdbms"] == "better"
+
+
+def test_times_are_compared_by_each_runs_own_baseline(a: Study, b: Study) -> None:
+    slow_machine = scaled(scaled(b, 5, "response_s"), 5, "response_s", "baseline")
+    rows = {(one.condition, one.outcome.name): one for one in compare(a, slow_machine).differences}
+    assert rows["working-set", "response_s"].relative
+    assert rows["working-set", "response_s"].verdict == "same"
+    assert rows["baseline", "response_s"].verdict == "not judged"
+    slower = compare(a, scaled(b, 2, "response_s"))
+    assert slower.regressions == ["time to response, working-set"]
+
+
+def test_two_conditions_of_two_runs(a: Study, b: Study) -> None:
+    found = compare(a, b, [("baseline", "working-set")])
+    rdbms = next(one for one in found.differences if one.outcome.name == "majflt_rdbms")
+    assert (rdbms.condition, rdbms.verdict) == ("baseline | working-set", "better")
+    assert found.flips == ()
+
+
+def test_few_replicates_are_not_judged(tmp_path: Path, a: Study) -> None:
+    few = study(write_run(tmp_path, ("baseline", "working-set"), 3), BARS)
+    found = compare(a, few)
+    assert {one.verdict for one in found.differences} <= {"cannot tell", "not judged"}
+    assert all(math.isnan(one.q) for one in found.differences)
+
+
+def test_a_claim_that_no_longer_holds_is_a_regression(a: Study, b: Study) -> None:
+    claims = [vars(claim) for claim in b.claims]
+    held = tuple(type(b.claims[0])(**{**claim, "verdict": "reproduced"}) for claim in claims)
+    lost = tuple(type(b.claims[0])(**{**claim, "verdict": "not"}) for claim in claims)
+    found = compare(Study(**{**vars(a), "claims": held}), Study(**{**vars(b), "claims": lost}))
+    assert "claim hypothesis: reproduced, now not" in found.regressions
+
+
+def write_both(results: Path, *, replicates: int = 6) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        folder = write_run(results / name, ("baseline", "working-set"), replicates, seed=seed)
+        (folder / "configuration.toml").write_text((PROJECT / "experiments.toml").read_text())
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_both(tmp_path)
+    assert run.main(["--results", str(tmp_path), "compare", "one", "two", "--fail-on", "regression"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("A: run one, TCG, guest kernel 6.12.48")
+    assert "nothing is shown to be worse in B" in text
+    words = ["--results", str(tmp_path), "compare", "one:working-set", "two:baseline"]
+    assert run.main([*words, "--fail-on", "regression"]) == 1
+    assert "worse in B: major faults, RDBMS, working-set | baseline" in capsys.readouterr().out
+    assert run.main(words) == 0, "only asked to tell"
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (["one", "three"], "there is no run 'three'"),
+        (["one:siblings", "two:siblings"], "run one has no condition 'siblings'; it has baseline, working-set"),
+        (["one:baseline", "two"], "name a condition of both runs, or of none"),
+    ],
+)
+def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: list[str], message: str) -> None:
+    write_both(tmp_path, replicates=1)
+    assert run.main(["--results", str(tmp_path), "compare", *pair]) == 2
+    assert message in capsys.readouterr().err

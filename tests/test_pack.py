@@ -1,0 +1,79 @@
+"""A packed run is small, says the same, and is read even when it is damaged; the committed one says what it said."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_run import write_run
+
+import run
+from analysis.redraw import redraw
+from analysis.study import study
+from experiment.config import load
+from experiment.reading import settings_of
+from experiment.store import Store
+
+PROJECT = Path(__file__).parent.parent
+REFERENCE = PROJECT / "results" / "reference"
+BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
+COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.csv", "claims.csv")
+
+
+@pytest.fixture(name="packed")
+def packed_run(tmp_path: Path) -> Path:
+    folder = write_run(tmp_path / "one", ("baseline", "working-set"), 2)
+    (folder / "configuration.toml").write_text((PROJECT / "experiments.toml").read_text())
+    assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 0
+    return tmp_path / "small"
+
+
+def test_a_packed_run_says_the_same(tmp_path: Path, packed: Path) -> None:
+    redraw(study(tmp_path / "one", load(tmp_path / "one" / "configuration.toml").bars))
+    for name in COMPUTED:
+        assert (packed / "tables" / name).read_text() == (tmp_path / "one" / "tables" / name).read_text()
+    large = gzip.decompress((packed / "tables" / "system.csv.gz").read_bytes())
+    assert large == (tmp_path / "one" / "tables" / "system.csv").read_bytes()
+    assert sorted(path.name for path in (packed / "cells" / "01-baseline").iterdir()) == [
+        "cell.jsonl", "prefetch.jsonl.gz", "samples.jsonl.gz",
+    ]  # fmt: skip
+    assert (packed / "report.html").is_file()
+
+
+def test_packing_twice_gives_the_same_bytes_and_never_overwrites(
+    tmp_path: Path, packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["--results", str(tmp_path), "pack", "one", "again"]) == 0
+    for path in (path for path in packed.rglob("*.gz")):
+        assert (tmp_path / "again" / path.relative_to(packed)).read_bytes() == path.read_bytes()
+    assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_a_damaged_stream_is_told_and_its_cell_left_out(packed: Path, damage: str) -> None:
+    stream = packed / "cells" / "01-baseline" / "samples.jsonl.gz"
+    content = stream.read_bytes()
+    stream.write_bytes(content[:-200] if damage == "cut" else content[:100] + b"noise" + content[105:])
+    found = study(packed, BARS)
+    (problem,) = found.run.problems
+    assert problem.startswith("cells/01-baseline/samples.jsonl.gz")
+    assert not found.cells.set_index("cell").loc["01-baseline", "valid"]
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference run is committed")
+def test_the_reference_run_says_what_it_said_when_it_was_committed(tmp_path: Path) -> None:
+    copy = tmp_path / "reference"
+    shutil.copytree(REFERENCE, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
+    settings = settings_of(Store(copy))
+    found = study(copy, settings.bars, settings.roles)
+    assert found.run.problems == ()
+    redraw(found)
+    for name in (*COMPUTED, "summary.csv"):
+        computed, committed = (pd.read_csv(folder / "tables" / name) for folder in (copy, REFERENCE))
+        pd.testing.assert_frame_equal(computed, committed, rtol=1e-9, obj=name)
+    plan = json.loads((REFERENCE / "plan.json").read_text())
+    assert len({cell["replicate"] for cell in plan["cells"]}) >= 8
+    assert sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < 10 * 2**20
