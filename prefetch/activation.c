@@ -2,18 +2,17 @@
 
 #include "clock.h"
 #include "daemon.h"
+#include "helpers.h"
 #include "quiet.h"
 #include "report.h"
-#include "toucher.h"
 
 #define LOOK_PAGES	 2048u /* issued between two looks at the machine's memory */
 #define DISK_PAUSE	 NS_OF_MS(1)
 #define RECLAIM_PAUSE	 NS_OF_MS(2)
 #define MAX_RECLAIM_WAITS 64u
 #define WORKER_PAGES	 4096u
-#define FIRST_PAGES	 512u /* are wanted at once: in small windows, with next to nothing under way before them */
+#define FIRST_PAGES	 512u /* are wanted at once: in small windows, before anything else is done */
 #define FIRST_WINDOW	 64u
-#define FIRST_DEPTH	 2u
 
 /* Ours alone: the paper's policy asks for nothing of the kind. Groups by name have no cgroup to hold. */
 static void hold(struct group *g)
@@ -88,12 +87,17 @@ static uint64_t quota_left(const struct group *g)
 	return quota > issued ? quota - issued : 0;
 }
 
+static bool is_worker(const struct group *g, int slot)
+{
+	return slot >= 0 && g->source == g && g->members.slots[slot].worker && g->members.slots[slot].role != NO_ROLE;
+}
+
 static void fetch_for(struct group *g, pid_t pid, enum target_kind kind)
 {
 	uint64_t most = quota_left(g);
 	int slot = members_find(&g->members, pid);
 
-	if (slot < 0 || g->source != g || !g->members.slots[slot].worker || g->members.slots[slot].role == NO_ROLE)
+	if (!is_worker(g, slot))
 		return;
 	g->members.slots[slot].woken = true;
 	issue_worker(&g->issue, (unsigned int)slot, kind, most < WORKER_PAGES ? most : WORKER_PAGES);
@@ -122,14 +126,36 @@ static bool memory_allows(struct group *g)
 	return g->stopped == GO;
 }
 
-/* The process that faulted is about to fault again: its own pages go before everybody's. */
+static uint64_t since_first_us(const struct group *g, uint64_t t)
+{
+	return elapsed_ns(g->first.t, t) / NS_PER_US;
+}
+
+/* Pages that nobody was seen to wait for come last, and wait for nothing. */
+static uint64_t due_rank(const struct group *g, uint64_t rank, uint64_t now)
+{
+	return rank == WS_NO_RANK ? UINT64_MAX : pace_due(&g->pace, since_first_us(g, now));
+}
+
+static uint64_t due_in_ns(const struct group *g, uint64_t rank, uint64_t now)
+{
+	uint64_t due = rank == WS_NO_RANK ? 0 : pace_when(&g->pace, rank);
+	uint64_t elapsed = since_first_us(g, now);
+
+	return due > elapsed ? (due - elapsed) * NS_PER_US : 0;
+}
+
 static void issue_first(struct group *g)
 {
-	if (!memory_allows(g))
-		return;
-	activation_wake(g, g->first.pid);
-	if (memory_allows(g))
-		issue_window(&g->issue, window_pages(g));
+	int slot = members_find(&g->members, g->first.pid);
+	uint64_t rank;
+
+	if (is_worker(g, slot)) {
+		g->members.slots[slot].woken = true;
+		issue_add_worker(&g->issue, (unsigned int)slot);
+	}
+	if (memory_allows(g) && issue_next(&g->issue, &rank))
+		issue_window(&g->issue, window_pages(g), due_rank(g, rank, g->first.t));
 }
 
 /* The event itself says that the leader is a member, and it was a moment ago: that need not be read again. */
@@ -150,9 +176,11 @@ void activation_begin(struct group *g)
 	g->policy = d->policy;
 	g->last_busy_ns = g->last_major_ns = g->first.t;
 	g->ticks = 0;
+	g->attended = false;
 	g->stopped = GO;
 	g->looked_pages = 0;
 	g->disk_waits = g->reclaim_waits = 0;
+	pace_begin(&g->pace);
 	g->resume_ns = 0;
 	demand_clear(&g->demand);
 	for (size_t i = 0; i < g->members.nslots; i++)
@@ -165,17 +193,28 @@ void activation_begin(struct group *g)
 		issue_begin(&g->issue, &g->source->plan, w, &g->source->members, &g->source->files, g->first.t);
 		trust_event(g);
 		issue_first(g);
-		hold(g);
 	} else {
 		notice_reclaim(g); /* elsewhere it would see what the first windows themselves have reclaimed */
 		issue_begin(&g->issue, &g->plan, &g->learned, &g->members, &g->files, g->first.t);
 	}
-	trigger_entry(d->trigger, g->index, false);
+	if (!g->source)
+		activation_attend(g);
+}
+
+void activation_attend(struct group *g)
+{
+	if (g->attended)
+		return;
+	g->attended = true;
+	if (g->source)
+		hold(g);
+	trigger_entry(g->daemon->trigger, g->index, false);
 	report_trigger(g);
 }
 
 void activation_stop(struct group *g)
 {
+	activation_attend(g);
 	g->issuing = false;
 	report_issue(g);
 }
@@ -200,19 +239,41 @@ static bool must_wait_for_reclaim(struct group *g, uint64_t now)
 static bool disk_is_busy(const struct group *g)
 {
 	uint64_t depth = g->daemon->options.depth;
-	bool first = issue_pages(&g->issue) < FIRST_PAGES;
 
-	if (!depth)
-		return false;
-	if (first && toucher_busy() > 0)
-		return true;
-	return disks_reads(&g->daemon->disks) > (first && depth > FIRST_DEPTH ? FIRST_DEPTH : depth);
+	/* What is still to be asked for is under way, too. */
+	return helpers_waiting() > WINDOW_TARGETS || (depth && disks_reads(&g->daemon->disks) > depth);
+}
+
+void activation_hurry(struct group *g, const struct fault *f)
+{
+	int slot = members_find(&g->members, f->pid);
+	uint64_t at = since_first_us(g, f->t);
+	uint64_t rank;
+
+	if (slot >= 0 && g->source == g && issue_find(&g->issue, (unsigned int)slot, f->address / PAGE_BYTES, &rank)) {
+		if (rank != WS_NO_RANK)
+			pace_hurry(&g->pace, at, rank);
+	} else if (issue_next(&g->issue, &rank) && rank != WS_NO_RANK) {
+		pace_reach(&g->pace, at, rank); /* a page of a file, one of nobody's set, or one whose read is under way */
+	}
 }
 
 uint64_t group_issue(struct group *g, uint64_t now)
 {
+	uint64_t rank;
+	uint64_t wait;
+
 	if (now < g->resume_ns)
 		return g->resume_ns - now;
+	if (!issue_next(&g->issue, &rank)) {
+		activation_stop(g);
+		return UINT64_MAX;
+	}
+	wait = due_in_ns(g, rank, now);
+	if (wait || issue_pages(&g->issue) >= FIRST_PAGES)
+		activation_attend(g);
+	if (wait)
+		return wait;
 	if (must_wait_for_reclaim(g, now) && g->reclaim_waits < MAX_RECLAIM_WAITS)
 		return RECLAIM_PAUSE;
 	if (g->reclaim_waits == MAX_RECLAIM_WAITS)
@@ -222,13 +283,12 @@ uint64_t group_issue(struct group *g, uint64_t now)
 		return UINT64_MAX;
 	}
 	if (disk_is_busy(g)) {
+		activation_attend(g);
 		g->disk_waits++;
 		g->resume_ns = now + DISK_PAUSE;
 		return DISK_PAUSE;
 	}
 	g->resume_ns = 0;
-	if (issue_window(&g->issue, window_pages(g)))
-		return 0;
-	activation_stop(g);
-	return UINT64_MAX;
+	issue_window(&g->issue, window_pages(g), due_rank(g, rank, now));
+	return 0;
 }

@@ -76,3 +76,10 @@ void demand_compact(struct demand *d)
 	for (size_t i = d->n; i-- > 1;)
 		flow(&d->v[i - 1], &d->v[i], d->v[i].key - d->v[i - 1].key);
 }
+
+void demand_begin_at(struct demand *d, uint32_t rank)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->v[i].rank != WS_NO_RANK)
+			d->v[i].rank = d->v[i].rank > rank ? d->v[i].rank - rank : 0;
+}

@@ -1,5 +1,7 @@
 #include "workset.h"
 
+#define NEAR_US 100000u
+
 static bool before(const struct extent *a, const struct extent *b)
 {
 	if (a->rank != b->rank)
@@ -64,19 +66,32 @@ static void heap_sort(struct extent *v, size_t n)
 	}
 }
 
+/* Pages wanted at very different times are not neighbours: a few early ones must not bring in many late ones. */
+static bool is_far(uint32_t low, uint32_t high)
+{
+	return high - low > NEAR_US + low / 2;
+}
+
 /* The extent that begins with page AT of the set. */
 static struct extent extent_at(const struct workset *w, size_t at, uint32_t max_pages)
 {
 	const struct wpage *p = &w->pages[at];
 	struct extent e = { .page = ws_page(p->key), .region = ws_region(p->key), .rank = p->rank, .pages = 1 };
+	uint32_t last = p->rank == WS_NO_RANK ? 0 : p->rank;
 
 	for (size_t i = at + 1; i < w->npages && e.pages < max_pages; i++, e.pages++) {
 		const struct wpage *next = &w->pages[i];
 
 		if (next->key != p->key + e.pages || ws_region(next->key) != e.region)
 			break;
+		if (next->rank == WS_NO_RANK)
+			continue;
+		if (is_far(next->rank < e.rank ? next->rank : e.rank, next->rank > last ? next->rank : last))
+			break;
 		if (next->rank < e.rank)
 			e.rank = next->rank;
+		if (next->rank > last)
+			last = next->rank;
 	}
 	return e;
 }

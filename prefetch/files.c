@@ -151,13 +151,8 @@ size_t files_cached(const struct files *f, size_t file, uint64_t page, size_t n,
 	return (size_t)pages;
 }
 
-int files_willneed(const struct files *f, size_t file, uint64_t page, uint64_t n)
+void *files_at(const struct files *f, size_t file, uint64_t page, uint64_t *n)
 {
-	uint64_t pages = within(f, file, page, n);
-
-	if (!pages) {
-		errno = ENOENT;
-		return -1;
-	}
-	return madvise(f->v[file].base + page * PAGE, pages * PAGE, MADV_WILLNEED);
+	*n = within(f, file, page, *n);
+	return *n ? f->v[file].base + page * PAGE : NULL;
 }

@@ -29,7 +29,7 @@ void files_open(struct files *f, const struct workset *w, pid_t pid);
 void files_close(struct files *f);
 /* Which of the pages PAGE to PAGE + N - 1 are in the page cache: a byte each into VEC. The number that the file has. */
 size_t files_cached(const struct files *f, size_t file, uint64_t page, size_t n, unsigned char *vec);
-/* Ask for pages. 0, or -1 with errno. */
-int files_willneed(const struct files *f, size_t file, uint64_t page, uint64_t n);
+/* Where the pages from PAGE on are, of which *N are in the file; NULL where there are none. */
+void *files_at(const struct files *f, size_t file, uint64_t page, uint64_t *n);
 
 #endif

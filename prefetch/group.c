@@ -172,6 +172,8 @@ void group_faulted(struct group *g, const struct fault *f)
 	slot = members_find(&g->members, f->pid);
 	if (slot >= 0 && g->source && !g->members.slots[slot].woken)
 		activation_wake(g, f->pid);
+	if (g->issuing && f->source == FAULT_MAJOR)
+		activation_hurry(g, f);
 }
 
 void group_release(struct group *g)
@@ -235,6 +237,7 @@ static void watch_activity(struct group *g, uint64_t now)
 
 static void tick_active(struct group *g, uint64_t now)
 {
+	activation_attend(g);
 	g->ticks++;
 	watch_activity(g, now);
 	members_refresh(&g->members, quiet_forget, g);

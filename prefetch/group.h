@@ -9,6 +9,7 @@
 #include "issue.h"
 #include "learn.h"
 #include "members.h"
+#include "pace.h"
 #include "pageset.h"
 #include "plan.h"
 #include "protect.h"
@@ -68,6 +69,7 @@ struct group {
 	/* activation */
 	bool active;
 	bool issuing;
+	bool attended; /* activation_attend was called */
 	struct fault first;
 	uint64_t begun_ns; /* when its first event was seen: so much later than FIRST */
 	enum opened_by opened_by;
@@ -81,6 +83,7 @@ struct group {
 	enum policy policy; /* at the trigger */
 	struct group *source; /* whose plan is issued */
 	struct issue issue;
+	struct pace pace;
 	enum allowance stopped;
 	struct memory memory; /* when last looked */
 	uint64_t looked_pages;

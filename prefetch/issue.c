@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "toucher.h"
+#include "helpers.h"
 
 #define ENTRY_SWAPPED	 (UINT64_C(1) << 62)
 #define ENTRY_PRESENT	 (UINT64_C(1) << 63)
@@ -74,8 +74,8 @@ void issue_begin(struct issue *i, const struct plan *plan, const struct workset 
 	i->w = w;
 	i->members = m;
 	i->files = files;
-	i->cursor = 0;
-	i->begun = 0;
+	i->common = (struct stream){ .v = plan->v, .n = plan->n };
+	i->worker = (struct stream){ 0 };
 	i->nruns = 0;
 	i->start_ns = start_ns;
 	i->first_ns = i->done_ns = 0;
@@ -148,10 +148,45 @@ static void log_page(struct issue *i, const struct target *t, uint64_t page)
 	};
 }
 
+/* Neighbouring targets are looked up together. Kept for one window: pages come and go. */
+#define BLOCK_PAGES 512u
+#define BLOCKS	    8u
+
+static struct block {
+	uint64_t number; /* of the block in its address space */
+	uint32_t slot;
+	bool read;
+	size_t n;
+	uint64_t entries[BLOCK_PAGES];
+} blocks[BLOCKS];
+
+static void forget_blocks(void)
+{
+	for (size_t i = 0; i < BLOCKS; i++)
+		blocks[i].read = false;
+}
+
+/* What /proc/PID/pagemap has of PAGE of MEMBER, which is in SLOT. Of what cannot be read nothing is asked for. */
+static uint64_t pagemap_entry(const struct member *member, uint32_t slot, uint64_t page)
+{
+	uint64_t number = page / BLOCK_PAGES;
+	struct block *b = &blocks[(number + slot) % BLOCKS];
+
+	if (!b->read || b->number != number || b->slot != slot) {
+		ssize_t n = pread(member->pagemap, b->entries, sizeof(b->entries),
+				  (off_t)(number * BLOCK_PAGES * sizeof(*b->entries)));
+
+		b->number = number;
+		b->slot = slot;
+		b->read = true;
+		b->n = n < 0 ? 0 : (size_t)n / sizeof(*b->entries);
+	}
+	return page % BLOCK_PAGES < b->n ? b->entries[page % BLOCK_PAGES] : ENTRY_PRESENT;
+}
+
 /* Which pages of T are absent: ABSENT[k] for page k, SLOTS[k] where it is in swap (0: not known). */
 static bool look(struct issue *i, const struct target *t, bool *absent, uint64_t *slots)
 {
-	static uint64_t entries[TARGET_PAGES];
 	static unsigned char cached[TARGET_PAGES];
 	const struct member *member;
 	ssize_t n;
@@ -168,11 +203,12 @@ static bool look(struct issue *i, const struct target *t, bool *absent, uint64_t
 	member = ours(i, t->where);
 	if (!member)
 		return false;
-	n = pread(member->pagemap, entries, t->pages * sizeof(*entries), (off_t)(t->page * sizeof(*entries)));
-	for (ssize_t k = 0; k < n / (ssize_t)sizeof(*entries); k++) {
+	for (uint32_t k = 0; k < t->pages; k++) {
+		uint64_t entry = pagemap_entry(member, t->where, t->page + k);
+
 		/* Shared memory in swap has no entry of its own. */
-		absent[k] = !(entries[k] & ENTRY_PRESENT) && (entries[k] & ENTRY_SWAPPED || t->kind == TARGET_ADVISE);
-		slots[k] = entries[k] & ENTRY_SWAPPED ? entries[k] & ENTRY_SWAP_SLOT : 0;
+		absent[k] = !(entry & ENTRY_PRESENT) && (entry & ENTRY_SWAPPED || t->kind == TARGET_ADVISE);
+		slots[k] = entry & ENTRY_SWAPPED ? entry & ENTRY_SWAP_SLOT : 0;
 	}
 	return true;
 }
@@ -247,7 +283,15 @@ static void advise(struct issue *i, struct member *member, const struct iovec *v
 static void touch(struct issue *i, const struct member *member, const struct target *t)
 {
 	for (uint32_t k = 0; k < t->pages; k++)
-		i->errors += !toucher_add(member->pid, (t->page + k) * PAGE_BYTES);
+		i->errors += !helpers_touch(member->pid, (t->page + k) * PAGE_BYTES);
+}
+
+static void read_ahead(struct issue *i, const struct target *t)
+{
+	uint64_t pages = t->pages;
+	void *at = files_at(i->files, t->where, t->page, &pages);
+
+	i->errors += !at || !helpers_read_ahead(at, pages * PAGE_BYTES);
 }
 
 /* Neighbours in WINDOW of one member go into one call. The number of pieces done. */
@@ -261,7 +305,7 @@ static size_t call(struct issue *i, const struct window *w, size_t at)
 	if (!i->first_ns)
 		i->first_ns = now_ns();
 	if (t->kind == TARGET_FILE) {
-		i->errors += files_willneed(i->files, t->where, t->page, t->pages) < 0;
+		read_ahead(i, t);
 		return 1;
 	}
 	member = ours(i, t->where);
@@ -286,43 +330,7 @@ static void flush(struct issue *i, struct window *w)
 	for (size_t at = 0; at < w->n;)
 		at += call(i, w, at);
 	w->n = 0;
-}
-
-/* Of the plan's next target what has room in MAX pages. */
-static struct target next_part(struct issue *i, uint64_t max)
-{
-	struct target t = i->plan->v[i->cursor];
-
-	t.page += i->begun;
-	t.pages -= i->begun;
-	if (t.pages > max) {
-		t.pages = (uint32_t)max;
-		i->begun += t.pages;
-		return t;
-	}
-	i->cursor++;
-	i->begun = 0;
-	return t;
-}
-
-bool issue_window(struct issue *i, uint64_t max)
-{
-	static struct window w;
-	uint64_t pages = 0;
-
-	w.n = 0;
-	while (i->cursor < i->plan->n && w.n < WINDOW_TARGETS && pages < max) {
-		struct piece *piece = &w.pieces[w.n];
-		struct target t = next_part(i, max - pages);
-
-		if (!cut(i, &t, piece))
-			continue;
-		pages += piece->target.pages;
-		w.n++;
-	}
-	flush(i, &w);
-	i->done_ns = now_ns();
-	return i->cursor < i->plan->n;
+	forget_blocks();
 }
 
 static bool is_of_role(const struct issue *i, const struct target *t, int role)
@@ -330,34 +338,151 @@ static bool is_of_role(const struct issue *i, const struct target *t, int role)
 	return role >= 0 && t->where < i->w->nregions && i->w->regions[t->where].role == (uint16_t)role;
 }
 
-void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max)
+void issue_add_worker(struct issue *i, unsigned int slot)
+{
+	i->worker = (struct stream){ .v = i->plan->worker, .n = i->plan->nworker };
+	i->worker_slot = slot;
+}
+
+/* Whether S has a target left: then LEFT is what remains of it. ROLE: that of a worker, whose targets alone count. */
+static bool advance(const struct issue *i, struct stream *s, int role)
+{
+	while (!s->left.pages && s->next < s->n) {
+		s->left = s->v[s->next++];
+		if (s->left.region && !is_of_role(i, &s->left, role))
+			s->left.pages = 0;
+	}
+	return s->left.pages > 0;
+}
+
+/* The stream whose turn it is, or NULL. */
+static struct stream *next_stream(struct issue *i)
+{
+	bool worker = i->worker.n && advance(i, &i->worker, i->members->slots[i->worker_slot].role);
+
+	if (!advance(i, &i->common, NO_ROLE))
+		return worker ? &i->worker : NULL;
+	return worker && i->worker.left.rank <= i->common.left.rank ? &i->worker : &i->common;
+}
+
+bool issue_next(struct issue *i, uint64_t *rank)
+{
+	const struct stream *s = next_stream(i);
+
+	*rank = s ? s->left.rank : 0;
+	return s != NULL;
+}
+
+/* Take at most MAX pages of what is left in S, as one target of SLOT if it is a worker. False: they have no place. */
+static bool take(const struct issue *i, struct stream *s, unsigned int slot, uint64_t max, struct target *out)
+{
+	struct target part = s->left;
+	uint32_t before;
+	bool placed = true;
+
+	if (part.pages > max)
+		part.pages = (uint32_t)max;
+	before = part.pages;
+	*out = part;
+	if (part.region)
+		placed = plan_resolve(i->plan, i->w, &part, slot, out);
+	else
+		part.pages = 0;
+	s->left.page += before - part.pages;
+	s->left.pages -= before - part.pages;
+	return placed;
+}
+
+void issue_window(struct issue *i, uint64_t max, uint64_t due)
 {
 	static struct window w;
-	int role = i->members->slots[slot].role;
-	uint64_t start = issue_pages(i);
-	size_t most = FIRST_TARGETS;
+	uint64_t pages = 0;
+	/* Somebody waits already: the first call does not wait for a whole window's look-ups. */
+	size_t most = i->first_ns ? WINDOW_TARGETS : FIRST_TARGETS;
 
 	w.n = 0;
-	for (size_t k = 0; k < i->plan->nworker; k++) {
-		struct target left = i->plan->worker[k];
+	for (struct stream *s; w.n < most && pages < max && (s = next_stream(i)) && s->left.rank <= due;) {
+		struct piece *piece = &w.pieces[w.n];
 		struct target t;
 
-		while (is_of_role(i, &left, role) && left.pages) {
-			uint64_t room = max - (issue_pages(i) - start);
-
-			if (!room)
-				break;
-			if (left.pages > room)
-				left.pages = (uint32_t)room;
-			if (!plan_resolve(i->plan, i->w, &left, slot, &t) || t.kind != kind ||
-			    !cut(i, &t, &w.pieces[w.n]) || ++w.n < most)
-				continue;
-			flush(i, &w);
-			most = WINDOW_TARGETS;
-		}
+		if (!take(i, s, i->worker_slot, max - pages, &t) || !cut(i, &t, piece))
+			continue;
+		pages += piece->target.pages;
+		w.n++;
 	}
 	flush(i, &w);
 	i->done_ns = now_ns();
+}
+
+/* One page of T that is there. */
+static void ask_in_vain(struct issue *i, const struct target *t)
+{
+	static bool absent[TARGET_PAGES];
+	static uint64_t slots[TARGET_PAGES];
+	struct window one = { .n = 1 };
+
+	if (!look(i, t, absent, slots) || t->kind == TARGET_READ)
+		return;
+	for (uint32_t k = 0; k < t->pages; k++) {
+		if (absent[k])
+			continue;
+		one.pieces[0].target = *t;
+		one.pieces[0].target.page += k;
+		one.pieces[0].target.pages = 1;
+		call(i, &one, 0);
+		return;
+	}
+}
+
+void issue_rehearse(struct issue *i)
+{
+	struct stream *s;
+	struct target t;
+
+	for (size_t n = 0; n < WINDOW_TARGETS && (s = next_stream(i)); n++)
+		if (take(i, s, i->worker_slot, TARGET_PAGES, &t))
+			ask_in_vain(i, &t);
+	forget_blocks();
+}
+
+void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max)
+{
+	static struct window w;
+	struct stream s = { .v = i->plan->worker, .n = i->plan->nworker };
+	int role = i->members->slots[slot].role;
+	uint64_t start = issue_pages(i);
+
+	w.n = 0;
+	while (advance(i, &s, role)) {
+		uint64_t room = max - (issue_pages(i) - start);
+		struct target t;
+
+		if (!room)
+			break;
+		if (!take(i, &s, slot, room, &t) || t.kind != kind || !cut(i, &t, &w.pieces[w.n]) ||
+		    ++w.n < WINDOW_TARGETS)
+			continue;
+		flush(i, &w);
+	}
+	flush(i, &w);
+	i->done_ns = now_ns();
+}
+
+static bool holds(const struct target *t, unsigned int slot, uint64_t page)
+{
+	return t->kind != TARGET_FILE && t->where == slot && page >= t->page && page - t->page < t->pages;
+}
+
+bool issue_find(const struct issue *i, unsigned int slot, uint64_t page, uint64_t *rank)
+{
+	const struct target *found = holds(&i->common.left, slot, page) ? &i->common.left : NULL;
+
+	for (size_t k = i->common.next; !found && k < i->common.n; k++)
+		if (holds(&i->common.v[k], slot, page))
+			found = &i->common.v[k];
+	if (found)
+		*rank = found->rank;
+	return found != NULL;
 }
 
 int issue_probe(void)

@@ -1,5 +1,5 @@
 /* Ask the kernel for a plan's pages, window by window: process_madvise(MADV_WILLNEED) for anonymous and shared memory,
- * madvise of our own mapping for files, a read of one byte (toucher.h) for copied-on-write
+ * and, by threads that wait (helpers.h), madvise of our own mapping for files and a read of one byte for copied-on-write
  * pages, which advice does not reach. Allocates nothing once begun. */
 #ifndef ISSUE_H
 #define ISSUE_H
@@ -9,8 +9,15 @@
 #include "plan.h"
 
 #define WINDOW_TARGETS 16u
-#define FIRST_TARGETS  1u /* of a worker that waits already */
+#define FIRST_TARGETS  2u
 #define WINDOW_PAGES   512u
+
+/* Where in a list of targets the issue has come. */
+struct stream {
+	const struct target *v;
+	size_t n, next;
+	struct target left; /* of the target before NEXT */
+};
 
 /* Pages that were absent when they were issued. */
 struct run {
@@ -34,8 +41,9 @@ struct issue {
 	const struct workset *w;
 	struct members *members;
 	const struct files *files;
-	size_t cursor;	 /* in the plan: the next target ... */
-	uint32_t begun; /* ... of which so many pages are done */
+	struct stream common; /* the plan's targets, but for workers' */
+	struct stream worker; /* those of the worker that began the activation */
+	unsigned int worker_slot;
 	uint64_t start_ns;
 	uint64_t first_ns; /* instant of the first call, 0 when there was none */
 	uint64_t done_ns;
@@ -51,10 +59,19 @@ void issue_free(struct issue *i);
 void issue_reserve(struct issue *i, const struct plan *plan);
 void issue_begin(struct issue *i, const struct plan *plan, const struct workset *w, struct members *m,
 		 const struct files *files, uint64_t start_ns);
-/* The next window, of at most MAX pages; false: nothing was left. */
-bool issue_window(struct issue *i, uint64_t max);
-/* What member SLOT, a forked worker, is about to need of KIND; at most MAX pages. */
+/* Once begun, for practice: look at what would be issued first, and ask for pages of it that are there anyway. What has
+ * not run for long is slow, on any processor, and on an emulated one most of all. To be begun anew. */
+void issue_rehearse(struct issue *i);
+/* Member SLOT, a forked worker, began the activation: its pages go along with the plan's others, by rank. */
+void issue_add_worker(struct issue *i, unsigned int slot);
+/* The lowest rank of what is left. False: nothing is. */
+bool issue_next(struct issue *i, uint64_t *rank);
+/* The next window: at most MAX pages of ranks up to DUE. */
+void issue_window(struct issue *i, uint64_t max, uint64_t due);
+/* All that member SLOT, another forked worker, is about to need of KIND; at most MAX pages. */
 void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max);
+/* The rank of PAGE of member SLOT, if it is left. */
+bool issue_find(const struct issue *i, unsigned int slot, uint64_t page, uint64_t *rank);
 uint64_t issue_pages(const struct issue *i);
 /* The kernel has process_madvise and lets us advise other processes (init, of no page): 0, or -1 with errno. */
 int issue_probe(void);

@@ -85,12 +85,13 @@ void judge_outcome(struct group *g, struct outcome *o)
 
 /* The member whose first fault others soon followed: with a container's web server it is that, whichever thread of the
  * database happened to fault just before. */
-static int find_leader(const struct group *g)
+static int find_leader(const struct group *g, uint32_t *t_us)
 {
 	const struct faultlog *log = &g->daemon->faults;
 	uint32_t first = UINT32_MAX;
 	int leader = -1;
 
+	*t_us = 0;
 	for (size_t i = 0; i < log->n; i++) {
 		const struct logged_fault *f = &log->v[i];
 		int slot = f->group == g->index && f->t_us < first ? members_find(&g->members, f->pid) : -1;
@@ -108,18 +109,19 @@ static int find_leader(const struct group *g)
 			followers += by < 0 || g->members.slots[by].exe_hash != g->members.slots[slot].exe_hash;
 		}
 		if (followers == LEAD_FAULTS) {
-			first = f->t_us;
+			first = *t_us = f->t_us;
 			leader = slot;
 		}
 	}
 	return leader;
 }
 
-void judge_leader(struct group *g, const struct outcome *o)
+uint32_t judge_leader(struct group *g, const struct outcome *o)
 {
 	bool opened = g->opened_by == BY_LEADER;
 	bool judged = o->issued >= QUOTA_MIN;
-	int slot = find_leader(g);
+	uint32_t t_us;
+	int slot = find_leader(g, &t_us);
 	uint8_t *trust;
 	int role;
 
@@ -127,10 +129,11 @@ void judge_leader(struct group *g, const struct outcome *o)
 		slot = members_find(&g->members, g->first.pid);
 	role = slot < 0 ? NO_ROLE : g->members.slots[slot].role;
 	if (role == NO_ROLE)
-		return;
+		return 0;
 	trust = &g->learned.roles[role].trust;
 	if (opened && (judged ? o->used + o->late < o->wasted : o->demanded < LEAD_FAULTS))
 		*trust = (uint8_t)(*trust ? *trust - 1 : 0);
 	else if (*trust < WS_MAX_TRUST)
 		*trust = (uint8_t)(*trust + 1);
+	return t_us;
 }

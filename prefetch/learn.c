@@ -297,7 +297,7 @@ size_t learn_settle(struct group *g, struct outcome *o, size_t *aged)
 	pageset_brought_in(&g->before, &d->after, &d->brought);
 	gather(g);
 	judge_outcome(g, o);
-	judge_leader(g, o);
+	demand_begin_at(&g->demand, judge_leader(g, o));
 	g->learned.activation++;
 	added = workset_learn(&g->learned, g->demand.v, g->demand.n);
 	*aged = workset_age(&g->learned, (uint32_t)d->options.keep);

@@ -20,7 +20,7 @@
 #include "groups.h"
 #include "pressure.h"
 #include "report.h"
-#include "toucher.h"
+#include "helpers.h"
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_USAGE = 2, EXIT_KERNEL = 3, EXIT_OTHER = 4 };
 
@@ -308,7 +308,7 @@ static int start(struct daemon *d)
 	failed = start_watching(d);
 	if (failed)
 		return failed;
-	if (toucher_start() < 0)
+	if (helpers_start() < 0)
 		return fail(EXIT_OTHER, "threads");
 	if (allocate(d) < 0)
 		return fail(EXIT_KERNEL, "locking %" PRIu64 " MiB of memory (CAP_IPC_LOCK)", d->options.pool_mib);

@@ -125,7 +125,8 @@ static uint32_t locate(const struct plan *p, const struct target *t, int slot, s
 		if (!n || (slot >= 0 && at->slot != (unsigned int)slot))
 			continue;
 		found = n;
-		*out = (struct target){ .page = address / PAGE_BYTES, .pages = n, .where = at->slot, .kind = t->kind };
+		*out = (struct target){ .page = address / PAGE_BYTES, .pages = n, .where = at->slot,
+				      .rank = t->rank, .kind = t->kind };
 	}
 	return found;
 }
@@ -145,7 +146,8 @@ bool plan_resolve(const struct plan *p, const struct workset *w, struct target *
 static void add_extent(struct plan *p, const struct workset *w, const struct extent *e)
 {
 	const struct region *region = &w->regions[e->region];
-	struct target t = { .page = e->page, .pages = e->pages, .where = e->region, .region = true };
+	struct target t = { .page = e->page, .pages = e->pages, .where = e->region, .rank = e->rank,
+			    .region = true };
 
 	if (region->kind == REGION_FILE) {
 		t.kind = TARGET_FILE;

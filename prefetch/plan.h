@@ -20,6 +20,7 @@ struct target {
 	uint64_t page;
 	uint32_t pages;
 	uint32_t where;
+	uint32_t rank; /* us from the activation's beginning to its need (workset.h); 0 where that is not known of any */
 	uint8_t kind;
 	bool region; /* WHERE is a region of a forked worker's role: whichever worker wakes gets it */
 };

@@ -50,6 +50,18 @@ static void warn_truncated(struct group *g, bool was)
 			       g->name, g->plan.pages, planned_set(g)->npages);
 }
 
+/* As if one of the workers had begun an activation: which of them will, nobody knows. */
+static void rehearse(struct group *g)
+{
+	issue_begin(&g->issue, &g->plan, planned_set(g), &g->members, &g->files, 0);
+	for (unsigned int slot = 0; slot < g->members.nslots; slot++)
+		if (g->members.slots[slot].used && g->members.slots[slot].worker && g->members.slots[slot].role != NO_ROLE) {
+			issue_add_worker(&g->issue, slot);
+			break;
+		}
+	issue_rehearse(&g->issue);
+}
+
 void group_replan(struct group *g)
 {
 	bool was_truncated = g->plan.truncated;
@@ -71,6 +83,7 @@ void group_replan(struct group *g)
 	for (size_t i = 0; i < planned_set(g)->nfiles; i++)
 		disks_add(&g->daemon->disks, planned_set(g)->files[i].device);
 	issue_reserve(&g->issue, &g->plan);
+	rehearse(g);
 }
 
 static void scan_workers(struct group *g)

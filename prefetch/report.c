@@ -7,7 +7,7 @@
 
 #include "clock.h"
 #include "jsonline.h"
-#include "toucher.h"
+#include "helpers.h"
 
 static void begin(struct jsonline *j, char *buf, const char *event, uint64_t t)
 {
@@ -149,6 +149,7 @@ void report_issue(struct group *g)
 	json_u64(&j, "anon_pages", i->pages[TARGET_ADVISE]);
 	json_u64(&j, "file_pages", i->pages[TARGET_FILE]);
 	json_u64(&j, "cow_pages", i->pages[TARGET_READ]);
+	json_u64(&j, "pace_percent", pace_percent(&g->pace));
 	json_u64(&j, "planned_pages", i->plan->pages);
 	json_u64(&j, "shared", i->shared);
 	json_u64(&j, "first_issue_us", elapsed_ns(g->first.t, i->first_ns) / NS_PER_US);
@@ -175,7 +176,7 @@ void report_outcome(struct group *g, const struct outcome *o)
 	json_u64(&j, "wasted", o->wasted);
 	json_u64(&j, "evicted", o->evicted);
 	json_u64(&j, "unjudged", g->issue.pages[TARGET_READ] + g->issue.unlogged);
-	json_u64(&j, "read_errors", toucher_errors());
+	json_u64(&j, "read_errors", helpers_errors());
 	json_u64(&j, "demanded", o->demanded);
 	json_u64(&j, "covered", o->covered);
 	json_u64(&j, "majors", o->majors);

@@ -132,8 +132,8 @@ size_t workset_age(struct workset *w, uint32_t keep);
 /* Copy of FROM with only the pages of activation LAST into TO (an initialised, empty set). False: no room. */
 bool workset_copy_last(struct workset *to, const struct workset *from, uint32_t last);
 
-/* Cut the set into extents of neighbouring pages, at most MAX_PAGES each, in order of rank (an extent's rank is its
- * lowest; unknown last; ties by key). At most CAP; the number, and *PAGES their pages in all. */
+/* Cut the set into extents of neighbouring pages that are wanted at about the same time, at most MAX_PAGES each, in order of
+ * rank (an extent's rank is its lowest; unknown last; ties by key). At most CAP; the number, and *PAGES their pages in all. */
 size_t workset_extents(const struct workset *w, uint32_t max_pages, struct extent *out, size_t cap, uint64_t *pages);
 
 #endif

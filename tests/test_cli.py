@@ -57,7 +57,7 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
     assert run.main(words(tmp_path, "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite default: ")
-    assert "suites, for --suite: default, prefetcher" in text
+    assert "suites, for --suite: default, prefetcher, reference" in text
     assert run.main(words(tmp_path, "--suite", "prefetcher", "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite prefetcher: ")
@@ -83,7 +83,11 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
         (["--replicates", "-1"], 2, "run.replicates"),
         (["--replicates", "0"], 2, "run.replicates"),
         (["--seed", "-1"], 2, "run.seed"),
-        (["--suite", "nonsense"], 2, "run.suite: there is no suite 'nonsense'; there are default, prefetcher"),
+        (
+            ["--suite", "nonsense"],
+            2,
+            "run.suite: there is no suite 'nonsense'; there are default, prefetcher, reference",
+        ),
         (["--suite", "nonsense", "--quick"], 2, "there is no suite 'nonsense'"),
         (["--resume", "latest", "--suite", "prefetcher"], 2, "leave out the other options"),
         (["--config", "/absent.toml"], 2, "No such file"),

@@ -45,6 +45,19 @@ static void test_ranks_flow_to_neighbours(void)
 	demand_free(&d);
 }
 
+static void test_ranks_begin_where_it_began(void)
+{
+	struct demand d;
+
+	demand_init(&d, &pool);
+	demand_add(&d, ws_key(0, 1), 100);
+	demand_add(&d, ws_key(0, 200), 300);
+	demand_add(&d, ws_key(0, 400), WS_NO_RANK);
+	demand_begin_at(&d, 120);
+	CHECK(rank_of(&d, 0, 1) == 0 && rank_of(&d, 0, 200) == 180 && rank_of(&d, 0, 400) == WS_NO_RANK);
+	demand_free(&d);
+}
+
 static void test_room_is_bounded(void)
 {
 	struct demand d;
@@ -65,6 +78,7 @@ int main(void)
 	CHECK(pool_create(&pool, 1 << 20) == 0);
 	test_each_page_once_with_its_first_rank();
 	test_ranks_flow_to_neighbours();
+	test_ranks_begin_where_it_began();
 	test_room_is_bounded();
 	pool_destroy(&pool);
 	return 0;

@@ -592,6 +592,29 @@ static void test_extents_end_with_their_region(void)
 	pool_destroy(&pool);
 }
 
+/* Neighbours that are wanted at very different times are fetched apart; those whose time is not known join any. */
+static void test_extents_end_where_times_part(void)
+{
+	struct pool pool;
+	struct workset w;
+	struct extent out[8];
+	uint64_t pages;
+	const struct wpage demanded[] = {
+		{ ws_key(0, 0), WS_NO_RANK, 0 }, { ws_key(0, 1), 1000, 0 },    { ws_key(0, 2), 101000, 0 },
+		{ ws_key(0, 3), 102000, 0 },	 { ws_key(0, 4), 90000, 0 },   { ws_key(0, 5), WS_NO_RANK, 0 },
+		{ ws_key(0, 6), 4000000, 0 },	 { ws_key(0, 7), 6000000, 0 }, { ws_key(0, 8), 6200000, 0 },
+	};
+
+	make_heap(&w, &pool, ARENA);
+	CHECK(workset_learn(&w, demanded, 9) == 9);
+	CHECK(workset_extents(&w, 16, out, 8, &pages) == 4 && pages == 9);
+	CHECK(out[0].page == 0 && out[0].pages == 3 && out[0].rank == 1000);
+	CHECK(out[1].page == 3 && out[1].pages == 3 && out[1].rank == 90000);
+	CHECK(out[2].page == 6 && out[2].pages == 2 && out[2].rank == 4000000);
+	CHECK(out[3].page == 8 && out[3].pages == 1 && out[3].rank == 6200000);
+	pool_destroy(&pool);
+}
+
 int main(void)
 {
 	test_against_model();
@@ -603,5 +626,6 @@ int main(void)
 	test_large_set();
 	test_extents_against_model();
 	test_extents_end_with_their_region();
+	test_extents_end_where_times_part();
 	return 0;
 }
