@@ -1,11 +1,12 @@
 """experiments.toml as checked, frozen models. Every mistake is reported at once, with its place."""
 
+import reprlib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from experiment.bars import Bars
 from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed, Share
@@ -144,13 +145,22 @@ class Checks(Section):
     others_share: Share
 
 
+def downward(path: str) -> str:
+    if ".." in path.split("/"):
+        raise ValueError("a path without '..' is wanted")
+    return path
+
+
+Setting = Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$"), AfterValidator(downward)]
+
+
 class Condition(Section):
     answers: str
     topology: Literal["plain", "lxc"]
     policy: Policy
     pressure: bool = True
     disk_iops: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    guest: dict[Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$")], str] = Field(default_factory=dict)
+    guest: dict[Setting, str] = Field(default_factory=dict)
 
 
 class Configuration(Section):
@@ -235,11 +245,17 @@ def check(values: dict[str, object], place: str) -> Configuration:
     except ValidationError as error:
         lines = []
         for mistake in error.errors():
-            key = ".".join(str(part) for part in mistake["loc"])
-            text = mistake["msg"].removeprefix("Value error, ")
-            given = "" if mistake["type"] in ("missing", "value_error") else f" (given: {mistake['input']!r})"
+            key = ".".join(printable(str(part)) for part in mistake["loc"])
+            text = printable(mistake["msg"].removeprefix("Value error, "))
+            given = (
+                "" if mistake["type"] in ("missing", "value_error") else f" (given: {reprlib.repr(mistake['input'])})"
+            )
             lines.append(f"{place}: {key + ': ' if key else ''}{text}{given}")
         raise UsageError("\n".join(lines), "every key is explained in experiments.toml") from error
+
+
+def printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)
 
 
 def tuples(value: object) -> object:

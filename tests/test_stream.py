@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from measure.stream import (
@@ -250,6 +250,7 @@ def test_a_stream_that_is_not_there_is_a_cell_error(tmp_path: Path) -> None:
         read_stream(tmp_path / "none.jsonl")
 
 
+@settings(max_examples=2000, deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_raise_nothing_but_faults(data: bytes) -> None:
     decoder = StreamDecoder(limit=200)
@@ -261,6 +262,7 @@ def test_arbitrary_bytes_raise_nothing_but_faults(data: bytes) -> None:
         assert fault.line >= 1
 
 
+@settings(max_examples=2000, deadline=None)
 @given(st.data())
 def test_changed_bytes_raise_nothing_but_faults(data: st.DataObject) -> None:
     damaged = bytearray(STREAM)
