@@ -1,6 +1,7 @@
 """`run.py pack`: a copy of a run that is small enough to be committed or sent, and reported like the run itself."""
 
 import gzip
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from testbed.errors import UsageError
 STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log")
 LARGE_TABLE = "system.csv"
 KEPT = ("configuration.toml", "plan.json", "manifest.json")
+DOMAIN = "domain.xml"
 
 
 def pack(store: Store, target: Path) -> Path:
@@ -33,11 +35,19 @@ def pack(store: Store, target: Path) -> Path:
                 shutil.copyfile(path, copy)
                 if path.name in STREAMS:
                     compress(copy)
+                elif path.name == DOMAIN:
+                    copy.write_text(without_place(copy.read_text()))
     aside.rename(target)
     settings = settings_of(store)
     redraw(study(target, settings.bars, settings.roles))
     compress(target / "tables" / LARGE_TABLE)
     return target
+
+
+def without_place(domain: str) -> str:
+    """Where the cache lies is nobody's business but this machine's."""
+    kernel = re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", domain)
+    return domain.replace(f"{kernel[1]}/", "CACHE/") if kernel else domain
 
 
 def compress(path: Path) -> None:

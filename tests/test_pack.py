@@ -19,6 +19,7 @@ from experiment.store import Store
 PROJECT = Path(__file__).parent.parent
 REFERENCE = PROJECT / "results" / "reference"
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
+DOMAIN = "<kernel>/home/me/.cache/disk-1/vmlinuz</kernel><source file='/home/me/.cache/guests/a/root.qcow2'/>"
 COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.csv", "claims.csv")
 
 
@@ -26,6 +27,7 @@ COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.
 def packed_run(tmp_path: Path) -> Path:
     folder = write_run(tmp_path / "one", ("baseline", "working-set"), 2)
     (folder / "configuration.toml").write_text((PROJECT / "experiments.toml").read_text())
+    (folder / "cells" / "01-baseline" / "domain.xml").write_text(DOMAIN)
     assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 0
     return tmp_path / "small"
 
@@ -37,8 +39,10 @@ def test_a_packed_run_says_the_same(tmp_path: Path, packed: Path) -> None:
     large = gzip.decompress((packed / "tables" / "system.csv.gz").read_bytes())
     assert large == (tmp_path / "one" / "tables" / "system.csv").read_bytes()
     assert sorted(path.name for path in (packed / "cells" / "01-baseline").iterdir()) == [
-        "cell.jsonl", "prefetch.jsonl.gz", "samples.jsonl.gz",
+        "cell.jsonl", "domain.xml", "prefetch.jsonl.gz", "samples.jsonl.gz",
     ]  # fmt: skip
+    domain = (packed / "cells" / "01-baseline" / "domain.xml").read_text()
+    assert domain == "<kernel>CACHE/disk-1/vmlinuz</kernel><source file='CACHE/guests/a/root.qcow2'/>"
     assert (packed / "report.html").is_file()
 
 
