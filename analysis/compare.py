@@ -20,12 +20,11 @@ from analysis.conditions import AGAIN, BASELINE
 from analysis.counters import Array
 from analysis.effects import pairs
 from analysis.outcomes import OUTCOMES, Outcome
-from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+from analysis.statistics import SIGNIFICANT, Estimate, Settings, estimate, false_discovery, ratio_of_medians
 from analysis.study import Study
 
 Verdict = Literal["better", "worse", "changed", "same", "cannot tell", "not judged"]
 TIMES = ("s", "ms")
-SIGNIFICANT = 0.05
 TOLERANCE = 0.05  # of the ratio: less than this nobody minds, however sure it is
 
 
@@ -126,13 +125,10 @@ def mean_rank_difference(a: Array, b: Array, axis: int = -1) -> Array:
 
 def judge(found: Sequence[Difference]) -> list[Difference]:
     """With q and verdict."""
-    known = [index for index, one in enumerate(found) if not math.isnan(one.p)]
-    judged = list(found)
-    if known:
-        adjusted = stats.false_discovery_control([found[index].p for index in known], method="bh")
-        for index, q in zip(known, adjusted, strict=True):
-            judged[index] = replace(found[index], q=float(q), verdict=verdict(found[index], float(q)))
-    return judged
+    qs = false_discovery([one.p for one in found])
+    return [
+        one if math.isnan(q) else replace(one, q=q, verdict=verdict(one, q)) for one, q in zip(found, qs, strict=True)
+    ]
 
 
 def verdict(one: Difference, q: float) -> Verdict:

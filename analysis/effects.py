@@ -19,7 +19,7 @@ from scipy import stats
 
 from analysis.counters import Array
 from analysis.outcomes import OUTCOMES, Outcome
-from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+from analysis.statistics import Estimate, Settings, estimate, false_discovery, ratio_of_medians
 
 EXACT_BLOCKS = 13  # 2^13 exchanges are all looked at; beyond it as many as there are resamples
 # The prefetch's own: the baseline has none.
@@ -108,13 +108,8 @@ def rank_biserial(mine: Array, its: Array) -> float:
 
 def correct(found: Sequence[Effect]) -> list[Effect]:
     """With q, over all that have a p."""
-    known = [index for index, one in enumerate(found) if not math.isnan(one.p)]
-    corrected = list(found)
-    if known:
-        adjusted = stats.false_discovery_control([found[index].p for index in known], method="bh")
-        for index, q in zip(known, adjusted, strict=True):
-            corrected[index] = replace(found[index], q=float(q))
-    return corrected
+    qs = false_discovery([one.p for one in found])
+    return [replace(one, q=q) for one, q in zip(found, qs, strict=True)]
 
 
 def least_p(blocks: int) -> float:

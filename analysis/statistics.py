@@ -11,6 +11,8 @@ from scipy import stats
 
 from analysis.counters import Array
 
+SIGNIFICANT = 0.05  # of p, and of q, at most
+
 # Of samples, a sample an argument, and of ``axis``, along which their blocks lie.
 Statistic = Callable[..., Any]
 
@@ -84,3 +86,14 @@ def excess_ratio(above: Array, below: Array, reference: Array, axis: int = -1) -
     least = np.median(reference, axis=axis)
     excess = np.median(below, axis=axis) - least
     return (np.median(above, axis=axis) - least) / np.where(excess > 0, excess, np.nan)
+
+
+def false_discovery(ps: Sequence[float]) -> list[float]:
+    """q of each p, corrected for their number (Benjamini and Hochberg); a p that is NaN has none and does not count."""
+    qs = [math.nan] * len(ps)
+    known = [index for index, p in enumerate(ps) if not math.isnan(p)]
+    if known:
+        adjusted = stats.false_discovery_control([ps[index] for index in known], method="bh")
+        for index, q in zip(known, adjusted, strict=True):
+            qs[index] = float(q)
+    return qs

@@ -67,7 +67,6 @@ def test_a_damaged_stream_is_told_and_its_cell_left_out(packed: Path, damage: st
     assert not found.cells.set_index("cell").loc["01-baseline", "valid"]
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference run is committed")
 def test_the_reference_run_says_what_it_said_when_it_was_committed(tmp_path: Path) -> None:
     copy = tmp_path / "reference"
     shutil.copytree(REFERENCE, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))

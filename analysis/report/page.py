@@ -18,10 +18,10 @@ from analysis.files import write_text
 from analysis.numbers import interval, number, probability, several, with_interval
 from analysis.outcomes import OUTCOMES, TICK
 from analysis.paper import SetupRow, paper
+from analysis.statistics import SIGNIFICANT
 from analysis.study import Study
 
 FOLDER = Path(__file__).parent
-SIGNIFICANT = 0.05
 SYMBOLS = {
     "reproduced": "✔", "partly": "◐", "not": "✘", "cannot tell": "?", "met": "✔", "missed": "✘",
 }  # fmt: skip
