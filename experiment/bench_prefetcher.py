@@ -2,9 +2,8 @@
 
 import json
 import math
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from rich.table import Table
 
 from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
 from experiment.config import Configuration
-from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, open_rig
-from experiment.progress import Progress
-from experiment.runner import Prepared, prepare
+from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
+from experiment.progress import Progress, clock
+from experiment.runner import prepare
+from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import GuestError
 
@@ -52,13 +52,13 @@ sleep $2
 read after _ < /proc/uptime
 echo "$before $after $used $(sed -n 's/usage_usec //p' $1)"
 """
-# The wakes are timed in the guest; the neighbour's answer is all that is said.
+# The wakes are timed in the guest. A line for each of them, and then the neighbour's.
 ROUND = """
 place=$1 passes=$2 wakes=$3 apart=$4 first=$5 few=$6 stride=$7
 (echo "sum $passes" > $place/b.in; cat $place/b.out > $place/b.answer) &
 for i in $(seq $wakes); do
     echo "touch $first $few $stride" > $place/a.in
-    cat $place/a.out > /dev/null
+    cat $place/a.out
     first=$((first + few * stride))
     sleep $apart
 done
@@ -81,11 +81,15 @@ class Rest:
 
 @dataclass(frozen=True)
 class Round:
-    """The neighbour's work while the adversary is woken again and again; a number for each of its activations."""
+    """The neighbour's work while the adversary is woken again and again.
+
+    ``wakes``: major faults of each wake. ``quota_pages``, ``issued_pages``: of each activation that was given pages.
+    """
 
     policy: str
     seconds: float
     majors: int
+    wakes: tuple[int, ...]
     quota_pages: tuple[int, ...]
     issued_pages: tuple[int, ...]
 
@@ -100,12 +104,6 @@ class Adversary:
     passes: int
     rounds: tuple[Round, ...]
     ratio: Estimate
-
-
-@dataclass(frozen=True)
-class Costs:
-    rest: Rest
-    adversary: Adversary
 
 
 def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> Rest:
@@ -125,8 +123,9 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     return Rest(containers, elapsed, cpu_us, cpu_us / 1e6 / elapsed, memory["VmRSS"], memory["VmHWM"])
 
 
-def measure_adversary(rig: Rig, settings: Settings, pairs: int) -> Adversary:
+def measure_adversary(rig: Rig, settings: Settings, pairs: int, report: Callable[[str], None]) -> Adversary:
     """``pairs`` rounds of each policy, in alternating order, all from the same learnt set."""
+    report("adversary: learns its working set")
     adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
     rig.start(*options("off"))
     rig.learn(adversary, ADVERSARY, f"touch 0 {LEARNT_MIB * 256} 1")
@@ -137,8 +136,11 @@ def measure_adversary(rig: Rig, settings: Settings, pairs: int) -> Adversary:
     neighbour_mib = int(NEIGHBOUR_SHARE * memory_mib(rig))
     neighbour = rig.container(NEIGHBOUR, neighbour_mib)
     passes = math.ceil(WAKES * WAKE_S / neighbour.tell("sum 1").seconds)
-    rounds = []
+    rounds: list[Round] = []
+    begin = time.monotonic()
     for pair in range(pairs):
+        left = f", {clock((time.monotonic() - begin) / pair * (pairs - pair))} left" if pair else ""
+        report(f"adversary: pair {pair + 1} of {pairs}{left}")
         order = ("off", "working-set") if pair % 2 == 0 else ("working-set", "off")
         rounds += [perform(rig, adversary, neighbour, policy, passes) for policy in order]
     if not all(r.majors for r in rounds):
@@ -161,42 +163,52 @@ def options(policy: str) -> list[str]:
 def perform(rig: Rig, adversary: Container, neighbour: Container, policy: str, passes: int) -> Round:
     """One round: prefetchd trusts the learnt set wholly, the neighbour is in memory, the adversary is not."""
     rig.shell.run("sh", "-c", "rm -rf $1/state $1/events; cp -a $1/learnt $1/state", "sh", PLACE)
+    adversary.tell("out")  # reclaim alone spares what was touched last: the very pages of the next wakes
     adversary.push_out()
     neighbour.tell("sum 1")
     rig.start(*options(policy))
     rig.ready(ADVERSARY)
     words = [PLACE, passes, WAKES, WAKE_S, LEARNT_MIB * 256, FEW, STRIDE]
-    answer = json.loads(rig.shell.run("sh", "-c", ROUND, "sh", *(str(word) for word in words), timeout=600))
+    said = rig.shell.run("sh", "-c", ROUND, "sh", *(str(word) for word in words), timeout=600)
+    *wakes, answer = (Touched(**json.loads(line)) for line in said.splitlines())
+    woken = tuple(wake.majflt for wake in wakes)
+    if min(woken) < FEW // 2:
+        raise GuestError(f"the adversary's pages were in memory: {woken} major faults at its wakes, {FEW} expected")
     rig.settled(ADVERSARY, 1)
     issues = rig.events("issue", ADVERSARY)
     rig.stop()
     if policy != "off" and not issues:
         raise GuestError("prefetchd gave the adversary nothing: this round shows nothing")
     quota = tuple(int(issue["quota_pages"]) for issue in issues)
-    return Round(policy, answer["seconds"], answer["majflt"], quota, tuple(int(issue["pages"]) for issue in issues))
+    issued = tuple(int(issue["pages"]) for issue in issues)
+    return Round(policy, answer.seconds, answer.majflt, woken, quota, issued)
 
 
-def measure(prepared: Prepared, settings: Settings, scratch: Path, pairs: int) -> Costs:
-    """Both, in one fork, whose overlays are made in ``scratch``. Raises GuestError."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder, open_rig(prepared, Path(folder)) as rig:
-        return Costs(measure_rest(rig), measure_adversary(rig, settings, pairs))
+def rest_rows(rest: Rest) -> list[tuple[str, str]]:
+    return [
+        (f"CPU at rest, {rest.containers} containers, of a core", f"{rest.cpu_share:.3%}"),
+        ("memory, MiB (most)", f"{rest.rss_kib / 1024:.1f} ({rest.most_rss_kib / 1024:.1f})"),
+    ]
 
 
-def table(costs: Costs) -> Table:
-    rest, adversary = costs.rest, costs.adversary
+def adversary_rows(adversary: Adversary) -> list[tuple[str, str]]:
+    ratio = adversary.ratio
+    rows = [
+        (f"neighbour's work, {policy}, s", f"{np.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})")
+        for policy, seconds in by_policy(adversary.rounds).items()
+    ]
+    rows.append(("working-set / off", f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] {ratio.blocks} pairs"))
+    first = next((r.quota_pages for r in adversary.rounds if r.quota_pages), ())
+    rows.append(("quota of the adversary, pages", " ".join(map(str, first))))
+    return rows
+
+
+def table(rows: Sequence[tuple[str, str]]) -> Table:
     made = Table(title="prefetchd")
     for heading in ("what", "value"):
         made.add_column(heading)
-    made.add_row(f"CPU at rest, {rest.containers} containers, of a core", f"{rest.cpu_share:.3%}")
-    made.add_row("memory, MiB (most)", f"{rest.rss_kib / 1024:.1f} ({rest.most_rss_kib / 1024:.1f})")
-    for policy, seconds in by_policy(adversary.rounds).items():
-        made.add_row(
-            f"neighbour's work, {policy}, s", f"{np.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
-        )
-    ratio = adversary.ratio
-    made.add_row("working-set / off", f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] {ratio.blocks} pairs")
-    quotas = [r.quota_pages for r in adversary.rounds if r.quota_pages]
-    made.add_row("quota of the adversary, pages", " ".join(str(quota) for quota in quotas[0]) if quotas else "")
+    for row in rows:
+        made.add_row(*row)
     return made
 
 
@@ -205,11 +217,20 @@ def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
 
 
 def main(configuration: Configuration, cache: Cache, console: Console, pairs: int, out: Path | None) -> int:
-    """Measure, print and, as JSON, keep. Raises GuestError."""
+    """Measure both in one fork; each is printed and, as JSON, kept as soon as it is there. Raises GuestError."""
     with Progress(console, configuration.roles, 0, 0) as progress:
         prepared = prepare(cache, configuration, ["lxc"], progress)
-    costs = measure(prepared, configuration.bars, cache.directory, pairs)
-    if out:
-        out.write_text(json.dumps(asdict(costs), indent=1))
-    console.print(table(costs))
+        with ledger.folder(cache.directory, "bench-") as folder, open_rig(prepared, folder) as rig:
+            progress.stage(f"prefetchd at rest: {clock(BEFORE_REST_S + REST_S)} and some")
+            rest = measure_rest(rig)
+            keep(out, {"rest": asdict(rest)})
+            console.print(table(rest_rows(rest)))
+            adversary = measure_adversary(rig, configuration.bars, pairs, progress.stage)
+            keep(out, {"rest": asdict(rest), "adversary": asdict(adversary)})
+            console.print(table(adversary_rows(adversary)))
     return 0
+
+
+def keep(out: Path | None, costs: Mapping[str, object]) -> None:
+    if out:
+        out.write_text(json.dumps(costs, indent=1) + "\n")
