@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiment.config import Configuration
 from testbed.cache import Cache, digest_files
+from testbed.checksums import identity
 from testbed.image import Image, disk_stage, root_stage
 from testbed.namespace import run_inside
 from workloads.service_a import dataset as employees
@@ -36,7 +37,7 @@ def database_stage(cache: Cache, configuration: Configuration, root: Path, datas
     inputs = {
         "stage": "database",
         "version": 1,
-        "root": root.name,
+        "root": [root.name, identity(root)],
         "dataset": dataset.identity,
         "title": service.title,
         "buffer-pool": service.buffer_pool,

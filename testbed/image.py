@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.cache import Cache, digest_files
+from testbed.checksums import identity
 from testbed.disk import IMAGES, listed
 from testbed.errors import HostError
 from testbed.keys import make_keys
@@ -128,8 +129,8 @@ def disk_stage(cache: Cache, root: Path, data: Path, root_gb: int, swap_mib: int
     inputs = {
         "stage": "disk",
         "version": 1,
-        "root": root.name,
-        "data": data.name,
+        "root": [root.name, identity(root)],  # built anew it has other bytes
+        "data": [data.name, identity(data)],
         "root-gb": root_gb,
         "swap-mib": swap_mib,
         "recipe": digest_files(IMAGES / "overlay", IMAGES / "units-off.txt", IMAGES.parent / "disk.py"),
