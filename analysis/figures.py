@@ -27,6 +27,7 @@ from analysis.load import Run
 PAPER = "figure1"
 BACKGROUND = ("alpha", OTHER)
 DISK_LABELS = {"vdb": "swap disk", "vda": "root disk"}
+MOST_POINTS = 100_000  # of a drawn median: a guest's times may be anything
 THOUSANDS = "{x:,.10g}"
 Curve = tuple[Array, Array]
 
@@ -166,6 +167,7 @@ def median_curve(single: list[Curve]) -> Curve:
         return single[0]
     step = float(np.median(np.concatenate([np.diff(t) for t, _ in single]))) if len(single[0][0]) > 1 else 1.0
     begin, end = max(t[0] for t, _ in single), min(t[-1] for t, _ in single)
+    step = max(step, (end - begin) / MOST_POINTS) or 1.0
     grid = np.arange(begin, end + step / 2, step)
     return grid, np.median([np.interp(grid, t, values) for t, values in single], axis=0)
 
@@ -192,7 +194,9 @@ def _curves(rows: pd.DataFrame, cells: pd.DataFrame, column: str) -> Curves:
 def _rates(curve: Curve) -> Curve:
     """Megabytes a second in each interval of a cumulative byte count, standing at the interval's end."""
     times, values = curve
-    rates = np.diff(values) / np.diff(times) / 1e6
+    seconds = np.diff(times)
+    unknown = np.full(len(seconds), np.nan)  # where no time went by
+    rates = np.divide(np.diff(values) / 1e6, seconds, out=unknown, where=seconds > 1e-6)
     return times, np.concatenate([rates[:1], rates]) if len(rates) else np.zeros(len(times))
 
 
@@ -239,9 +243,9 @@ def _dress(
 
 def _limits(axes: list[Axes], end: float) -> None:
     """The same scale for all of ``axes``: elapsed seconds to ``end``, values from 0."""
-    top = max(ax.dataLim.ymax for ax in axes)
+    top = max((ax.dataLim.ymax for ax in axes if np.isfinite(ax.dataLim.ymax)), default=0.0)
     for ax in axes:
-        ax.set_xlim(0, end)
+        ax.set_xlim(0, end if end > 0 else 1)
         ax.set_ylim(0, top * 1.06 if top > 0 else 1)
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_formatter(THOUSANDS)

@@ -11,7 +11,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> Path:
 
 
 def write_text(text: str, path: Path) -> Path:
-    """Aside, then renamed."""
+    """Aside, then renamed. In UTF-8, whatever the locale; what has no place in it becomes "?"."""
     aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text)
+    aside.write_text(text, encoding="utf-8", errors="replace")
     return aside.replace(path)

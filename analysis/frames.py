@@ -23,6 +23,7 @@ from analysis.counters import (
     window,
 )
 from analysis.load import Cell, Json, Run
+from testbed.errors import printable
 
 SECTOR = 512  # bytes; /proc/diskstats counts in these whatever the device's own sectors are
 DISKS = ("vda", "vdb")
@@ -35,6 +36,7 @@ _KEY = ["run", "cell", "condition", "replicate"]
 FAULTS = [*_KEY, "topology", "policy", "role", "t", "majflt", "minflt"]
 SYSTEM = [*_KEY, "t", "scope", "name", "value"]
 PREFETCH = [*_KEY, "t", "event", "group", "policy"]
+MOST_MEMBERS = 200  # of the prefetcher's events, by name: it has 70
 
 
 @dataclass(frozen=True)
@@ -293,16 +295,31 @@ def _total(events: list[Json], key: str) -> float:
 
 
 def _prefetch(recordings: list[_Recording]) -> pd.DataFrame:
-    """The prefetcher's events: ``t`` elapsed seconds, then every plain member that any event has, by name."""
+    """The prefetcher's events: ``t`` elapsed seconds, then every plain member that any event has, by name.
+
+    They are as the guest wrote them: no more than MOST_MEMBERS names, and nothing that a terminal obeys.
+    """
     rows = []
+    names: set[str] = set()
     for recording in recordings:
         start = recording.window.start if recording.window else math.nan
         for event in recording.cell.prefetch:
-            plain = {key: value for key, value in event.items() if not isinstance(value, dict | list)}
+            plain = {}
+            for name, value in ((printable(key), value) for key, value in event.items()):
+                if not isinstance(value, dict | list) and (name in names or len(names) < MOST_MEMBERS):
+                    names.add(name)
+                    plain[name] = _plain(value)
             rows.append({**plain, **recording.key, "t": round(_number(event.get("t")) - start, 6)})
     frame = pd.DataFrame(rows)
     rest = sorted(set(frame.columns) - set(PREFETCH))
     return frame.reindex(columns=[*PREFETCH, *rest])
+
+
+def _plain(value: Any) -> Any:
+    """A plain member, or NaN for a number that is out of all proportion."""
+    if isinstance(value, str):
+        return printable(value)
+    return value if value is None or abs(value) < 2**63 else math.nan
 
 
 def _number(value: Any) -> float:

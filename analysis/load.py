@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from measure.stream import Record, StreamFault, decode
-from testbed.errors import UsageError
+from testbed.errors import UsageError, printable
 
 Json = Mapping[str, Any]
 State = Literal["planned", "incomplete", "complete"]
@@ -73,10 +73,10 @@ def load_run(path: Path) -> Run:
     try:
         return Run(
             path=path,
-            name=str(plan["run"]),
-            accelerator=str(manifest["accelerator"]),
-            kernel=str(manifest["guest"]["kernel"]),
-            dataset=str(manifest["dataset"]["label"]),
+            name=_text(plan["run"]),
+            accelerator=_text(manifest["accelerator"]),
+            kernel=_text(manifest["guest"]["kernel"]),
+            dataset=_text(manifest["dataset"]["label"]),
             cells=cells,
             problems=tuple(problems),
         )
@@ -85,6 +85,11 @@ def load_run(path: Path) -> Run:
 
 
 _OTHER_FORMAT = "the run is from another version of this program: report it with that version"
+
+
+def _text(value: object) -> str:
+    """What a font can draw and a terminal may be sent."""
+    return printable(str(value))
 
 
 def _document(path: Path) -> Json:
@@ -144,7 +149,7 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
     elif faults:
         reason = faults[0]
     else:
-        reason = str(end.get("reason") or ("" if said_valid else "no reason recorded"))
+        reason = _text(end.get("reason") or ("" if said_valid else "no reason recorded"))
     return replace(
         planned,
         state="complete" if complete else "incomplete",

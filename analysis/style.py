@@ -58,6 +58,7 @@ RC: Any = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "container-paging-harness",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a $ in a guest's words is a $
 }
 
 

@@ -1,4 +1,7 @@
-"""What someone who watches sees: stage, cell, step, faults so far and time left; plain lines when not a terminal."""
+"""What someone who watches sees: stage, cell, step, faults so far and time left; plain lines when not a terminal.
+
+A guest's words reach the terminal through here and through the log; neither lets escape sequences through.
+"""
 
 import logging
 import time
@@ -12,6 +15,7 @@ from rich.table import Table
 from experiment.cell import Outcome
 from experiment.plan import Cell
 from measure.stream import Tick
+from testbed.errors import printable
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ class Progress:
 
     def stage(self, text: str) -> None:
         """Something before the cells: the image, a snapshot."""
-        self._stage, self._cell, self._step = text, "", ""
+        self._stage, self._cell, self._step = printable(text), "", ""
         self._line(text)
 
     def begin(self, cell: Cell, attempt: int = 1) -> None:
@@ -69,7 +73,8 @@ class Progress:
         self._measured.append(outcome.seconds)
         self._done += outcome.valid or last_attempt
         self._failed += not outcome.valid and last_attempt
-        verdict = "ok" if outcome.valid else f"does not count: {outcome.reason.splitlines()[0]}"
+        why = outcome.reason.partition("\n")[0]
+        verdict = "ok" if outcome.valid else f"does not count: {why}"
         self._line(
             f"{self._cell}: {outcome.seconds:.0f} s, major faults {self._fault_text()}; {verdict}; {self._left()} left"
         )
@@ -83,7 +88,7 @@ class Progress:
         return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
 
     def _line(self, text: str) -> None:
-        self._console.print(f"{time.strftime('%H:%M:%S')} {text}")
+        self._console.print(f"{time.strftime('%H:%M:%S')} {printable(text)}")
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -93,6 +98,20 @@ class Progress:
         table.add_row("done", f"{self._done} of {self._total} cells, {self._failed} failed")
         table.add_row("left", self._left())
         return table
+
+
+class PrintableFormatter(logging.Formatter):
+    """A log line, and the traceback below it, without what a terminal obeys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def log_handler(form: str) -> logging.Handler:
+    """To standard error, in the form of logging.Formatter."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter(form))
+    return handler
 
 
 def clock(seconds: float) -> str:

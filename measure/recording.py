@@ -1,20 +1,31 @@
 """The host's ends of a guest's streams: raw bytes go to files as they come, records to whoever waits."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from measure.lines import Lines, LineTooLong
+from measure.quota import Quota
 from measure.stream import Record, StreamDecoder, Tick
-from testbed.errors import CellError, GuestError
+from testbed.errors import CellError, ChannelSilent
 from testbed.guest import Guest
 from testbed.port import Port
 
 # The most that a guest may write into a file of the host: a night of ticks, and far more events than there are.
-STREAM_BYTES = 1024 * 1024 * 1024
-EVENT_BYTES = 64 * 1024 * 1024
+# What is decoded stays in memory, at up to 25 times this size.
+STREAM_BYTES = 128 * 1024 * 1024
+EVENT_BYTES = 8 * 1024 * 1024
+
+Plain = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
+Event = dict[str, Plain]
+"""The plain members of an object of JSON; "event" is one of them."""
+
+Members = dict[str, Plain | list[JsonValue] | dict[str, JsonValue]]
+_MEMBERS: TypeAdapter[Members] = TypeAdapter(Members, config={"strict": True})
 
 
 class SampleStream:
@@ -24,7 +35,7 @@ class SampleStream:
         self.records: list[Record] = []
         self._on_tick = on_tick
         self._decoder = StreamDecoder()
-        self._bytes = 0
+        self._quota = Quota("the sampler's stream", STREAM_BYTES)
         self._file: BinaryIO = sink.open("ab", buffering=0)
         self._changed = threading.Condition()
         self._port = Port(socket, self._receive)
@@ -57,16 +68,14 @@ class SampleStream:
                 raise self.failure
             alive()
             if time.monotonic() > deadline:
-                raise GuestError(f"{what} did not come within {limit:.0f} s")
+                raise ChannelSilent(f"{what} did not come within {limit:.0f} s")
 
     def close(self) -> None:
         self._port.close()
         self._file.close()
 
     def _receive(self, chunk: bytes) -> None:
-        self._bytes += len(chunk)
-        if self._bytes > STREAM_BYTES:
-            raise CellError(f"the sampler's stream is longer than {STREAM_BYTES} bytes")
+        self._quota.take(time.monotonic(), len(chunk))
         self._file.write(chunk)
         records = self._decoder.feed(chunk)
         with self._changed:
@@ -81,8 +90,11 @@ class EventStream:
     """A stream that only comes out of the guest (alpha's, the prefetcher's): lines of JSON, kept raw in ``sink``."""
 
     def __init__(self, socket: Path, sink: Path) -> None:
+        self._name = f"the guest's stream {sink.name}"
+        self._quota = Quota(self._name, EVENT_BYTES)
+        self._lines = Lines()
+        self._events: list[Event] = []
         self._file: BinaryIO = sink.open("ab", buffering=0)
-        self._received = bytearray()
         self._port = Port(socket, self._receive)
 
     @property
@@ -90,31 +102,36 @@ class EventStream:
         """What ended the stream, if anything did."""
         return self._port.failure
 
-    def wait_event(self, name: str, limit: float, guest: Guest, nth: int = 1) -> dict[str, object]:
+    def wait_event(self, name: str, limit: float, guest: Guest, nth: int = 1) -> Event:
         """The ``nth`` line whose "event" is ``name``. Raises GuestError after ``limit`` seconds."""
         guest.wait(lambda: len(self.events(name)) >= nth, limit, f"event {name!r}")
         return self.events(name)[nth - 1]
 
-    def events(self, name: str) -> list[dict[str, object]]:
+    def events(self, name: str) -> list[Event]:
         """The events of that name that have arrived; lines that are not events are passed over."""
         if self.failure:
             raise self.failure
-        found = []
-        for line in bytes(self._received).split(b"\n")[:-1]:
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(event, dict) and event.get("event") == name:
-                found.append(event)
-        return found
+        return [event for event in self._events.copy() if event.get("event") == name]
 
     def close(self) -> None:
         self._port.close()
         self._file.close()
 
     def _receive(self, chunk: bytes) -> None:
-        if len(self._received) + len(chunk) > EVENT_BYTES:
-            raise CellError(f"a guest's event stream is longer than {EVENT_BYTES} bytes")
+        self._quota.take(time.monotonic(), len(chunk))
         self._file.write(chunk)
-        self._received += chunk
+        try:
+            for line in self._lines.add(chunk):
+                self._events += decoded(line)
+        except LineTooLong as error:
+            raise CellError(f"{self._name}, line {self._lines.count + 1}: {error}") from error
+
+
+def decoded(line: bytes) -> list[Event]:
+    """The event in a line, if there is one."""
+    try:
+        members = _MEMBERS.validate_json(line)
+    except ValidationError:
+        return []
+    event = {name: value for name, value in members.items() if not isinstance(value, list | dict)}
+    return [event] if "event" in event else []

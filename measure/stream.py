@@ -11,10 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from measure.lines import LINE_LIMIT, Lines, LineTooLong
 from testbed.errors import CellError
-
-LINE_LIMIT = 64 * 1024
-"""Longest line in bytes, newline included: the sampler's own limit (measure/limits.h)."""
 
 CHUNK = 1024 * 1024
 
@@ -22,8 +20,8 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, lt=2**53, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9_.-]+$")]
 Comm = Annotated[str, Field(max_length=64)]
-Key = Annotated[str, Field(min_length=1, max_length=64)]
-Counters = dict[Key, Count]
+Key = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.()-]+$")]
+Counters = Annotated[dict[Key, Count], Field(max_length=512)]
 
 
 class _Strict(BaseModel):
@@ -217,49 +215,32 @@ class StreamDecoder:
     """
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
-        self._limit = limit
-        self._partial = bytearray()
-        self._lines = 0
+        self._lines = Lines(limit)
         self._fault: StreamFault | None = None
 
     @property
     def pending(self) -> bool:
         """Whether the stream has stopped within a line."""
-        return bool(self._partial)
+        return self._lines.pending
 
     def feed(self, data: bytes) -> list[Record]:
         """The records that ``data`` completes; raises StreamFault, and then gives none of them."""
         if self._fault:
             raise self._fault
         try:
-            return self._records(data)
+            return [decode(line, self._lines.count) for line in self._lines.add(data)]
+        except LineTooLong as error:
+            self._fault = StreamFault(self._lines.count + 1, str(error))
         except StreamFault as fault:
             self._fault = fault
-            self._partial.clear()
-            raise
+        raise self._fault
 
     def finish(self) -> None:
         """The stream has ended; raises StreamFault if that was within a line."""
         if self._fault:
             raise self._fault
-        if self._partial:
-            raise StreamFault(self._lines + 1, "ends without a newline")
-
-    def _records(self, data: bytes) -> list[Record]:
-        *whole, rest = data.split(b"\n")
-        records = []
-        for piece in whole:
-            self._append(piece, newline=1)
-            self._lines += 1
-            records.append(decode(bytes(self._partial), self._lines))
-            self._partial.clear()
-        self._append(rest, newline=0)
-        return records
-
-    def _append(self, piece: bytes, newline: int) -> None:
-        if len(self._partial) + len(piece) + newline > self._limit:
-            raise StreamFault(self._lines + 1, f"longer than {self._limit} bytes")
-        self._partial += piece
+        if self._lines.pending:
+            raise StreamFault(self._lines.count + 1, "ends without a newline")
 
 
 def read_stream(path: Path) -> list[Record]:

@@ -4,16 +4,19 @@ import gzip
 import hashlib
 import io
 import json
+import struct
 import tarfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from testbed.errors import HostError, UsageError
 from workloads.service_a.dataset import EXPECTED_ROWS, archive, published
@@ -110,7 +113,9 @@ def test_something_else_is_named_with_the_way_out(tmp_path: Path, missing: list[
 
 
 @pytest.mark.parametrize(
-    "line", [b"\\! id\n", b"system id\n", b"DROP DATABASE mysql;\n", b"(1,'a'); \\! id\n", b"source /x\n"]
+    "line",
+    [b"\\! id\n", b"system id\n", b"DROP DATABASE mysql;\n", b"(1,'a'); \\! id\n", b"source /x\n", b"(" * 100_000],
+    ids=lambda line: repr(line)[:20],
 )
 def test_unknown_files_with_more_than_rows_are_refused(tmp_path: Path, line: bytes) -> None:
     files = {**FILES, "load_titles.dump": FILES["load_titles.dump"] + line}
@@ -197,6 +202,153 @@ def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
         with pytest.raises(UsageError, match="is not unpacked: over"):
             extract(path, is_wanted, tmp_path / "target")
     assert not (tmp_path / "target").exists()
+
+
+def tar_of(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """A compressed tar of headers and bodies that tarfile itself would not write."""
+    whole = b"".join(
+        info.tobuf(tarfile.GNU_FORMAT) + body + b"\0" * (-len(body) % tarfile.BLOCKSIZE) for info, body in entries
+    )
+    return gzip.compress(whole + b"\0" * 2 * tarfile.BLOCKSIZE)
+
+
+def header(name: str, kind: bytes, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info
+
+
+def pax_record(keyword: str, value: str) -> bytes:
+    length = len(keyword) + len(value) + 3
+    length += len(str(length + len(str(length))))
+    return f"{length} {keyword}={value}\n".encode()
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_a_tars_long_header_is_not_taken_into_memory(tmp_path: Path, kind: bytes, place: str) -> None:
+    before = [(header("load_titles.dump", tarfile.REGTYPE, 3), b"(1)")] * (place == "second")
+    long = header("x", kind, archive.MAX_HEADER + 1)
+    path = tmp_path / "evil"
+    path.write_bytes(tar_of(*before, (long, bytes(long.size)), (header("y", tarfile.REGTYPE, 0), b"")))
+    with pytest.raises(UsageError, match=r"a header of it is longer than 1,048,576 bytes"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+def test_a_tars_headers_are_bounded_together(tmp_path: Path) -> None:
+    record = pax_record("comment", "x" * 1000)
+    path = tmp_path / "evil"
+    path.write_bytes(tar_of(*[(header("x", tarfile.XGLTYPE, len(record)), record)] * 2000))
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+def test_a_tars_sparse_map_is_bounded(tmp_path: Path) -> None:
+    more = (struct.pack("12s12s", b"00000000001", b"00000000001") * 21 + b"\1").ljust(tarfile.BLOCKSIZE, b"\0")
+    info = header("load_titles.dump", tarfile.GNUTYPE_SPARSE, 512)
+    start = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    start[482] = 1  # isextended
+    start[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(start))[0]  # type: ignore[attr-defined]
+    path = tmp_path / "evil"
+    path.write_bytes(gzip.compress(bytes(start) + more * 4000))
+    with pytest.raises(UsageError, match="a header of it is longer"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+def test_a_negative_size_makes_no_room_for_more(tmp_path: Path) -> None:
+    record = pax_record("size", "-2000000000")
+    path = tmp_path / "evil"
+    path.write_bytes(
+        tar_of(
+            (header("x", tarfile.XHDTYPE, len(record)), record),
+            (header("y", tarfile.REGTYPE, 0), b""),
+            (header("load_titles.dump", tarfile.REGTYPE, 1), b"x"),
+        )
+    )
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_what_a_bomb_says_of_itself_is_enough(tmp_path: Path, kind: str) -> None:
+    """A gigabyte in a megabyte is refused before it is unpacked, also where nobody wants it."""
+    path = tmp_path / "bomb"
+    if kind == "tar":
+        path.write_bytes(tar_of((header("README", tarfile.REGTYPE, archive.MAX_BYTES + 1), b"")))
+    else:
+        content = bytearray(zip_bytes({"load_titles.dump": bytes(1000)}))
+        at = content.rindex(b"PK\1\2")
+        content[at + 24 : at + 28] = struct.pack("<L", archive.MAX_BYTES + 1)
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="is not unpacked: over"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+def test_a_zips_file_is_no_longer_than_it_says(tmp_path: Path) -> None:
+    content = bytearray(zip_bytes({"load_titles.dump": bytes(10_000_000)}))
+    at = content.rindex(b"PK\1\2")
+    content[at + 24 : at + 28] = struct.pack("<L", 10)
+    path = tmp_path / "bomb"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        extract(path, is_wanted, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_not_packed_in_ways_that_zipfile_unpacks_at_once(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "bomb"
+    with zipfile.ZipFile(path, "w", method) as opened:
+        opened.writestr("load_titles.dump", bytes(100))
+    with pytest.raises(UsageError, match="neither stored nor deflated"):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"GNU.sparse.map": "x,y", "GNU.sparse.size": "9"},
+        {"GNU.sparse.map": "0,9", "GNU.sparse.size": "9" * 30},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "x"},
+    ],
+)
+def test_a_tars_numbers_may_be_none(tmp_path: Path, record: dict[str, str]) -> None:
+    records = b"".join(pax_record(keyword, value) for keyword, value in record.items())
+    path = tmp_path / "evil"
+    entry = (header("load_titles.dump", tarfile.REGTYPE, 9), b"(1,'a')\n\n")
+    path.write_bytes(tar_of((header("x", tarfile.XHDTYPE, len(records)), records), entry))
+    with pytest.raises(UsageError):
+        extract(path, is_wanted, tmp_path / "target")
+
+
+def test_a_zips_names_may_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "evil"
+    for new in (b"\xff", b"\0"):
+        content = bytearray(zip_bytes({"load_titles.dump": b"(1);"}))
+        at = content.rindex(b"PK\1\2")
+        content[at + 8 : at + 10] = b"\0\x08"  # names are UTF-8
+        content[at + 46 : at + 47] = new
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="cannot be unpacked"):
+            extract(path, is_wanted, tmp_path / "target")
+
+
+SMALL = {"employees.sql": b"source x;\n" * 3, "load_titles.dump": b"(1,'a');\n" * 30}
+ARCHIVES = [*(tar_bytes(SMALL, mode=f"w:{kind}") for kind in ("", "gz", "bz2", "xz")), zip_bytes(SMALL)]
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_changed_archives_raise_nothing_but_our_errors(tmp_path: Path, data: st.DataObject) -> None:
+    damaged = bytearray(data.draw(st.sampled_from(ARCHIVES)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "copy"
+    path.write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))] if data.draw(st.booleans()) else damaged)
+    with suppress(UsageError):
+        extract(path, is_wanted, tmp_path / "out" / "target")
+    assert {p.name for p in tmp_path.rglob("*")} <= {"copy", "out", "target", *SMALL}
 
 
 def broken_gzip() -> bytes:

@@ -3,11 +3,14 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from measure.lines import LINE_LIMIT
+from measure.quota import RATE, WINDOW_S, Quota
 from measure.recording import EventStream, SampleStream
 from measure.stream import Mark, StreamFault
 from testbed.errors import CellError, GuestError
@@ -127,6 +130,69 @@ def test_a_flood_is_cut_off(tmp_path: Path, guest: FakeGuest, monkeypatch: pytes
         pytest.fail("the flood was not noticed")
     stream.close()
     assert (tmp_path / "alpha.jsonl").stat().st_size <= 1000
+
+
+def test_a_line_of_an_event_stream_is_bounded(tmp_path: Path, guest: FakeGuest) -> None:
+    stream = EventStream(tmp_path / "port.sock", tmp_path / "alpha.jsonl")
+    guest.end.sendall(b'{"event":"ready"}\n' + b"x" * (LINE_LIMIT + 1))
+    with pytest.raises(CellError, match=r"stream alpha\.jsonl, line 2: longer than 65536 bytes"):
+        failing(stream)
+    stream.close()
+
+
+@pytest.mark.parametrize("kind", [SampleStream, EventStream])
+def test_a_stream_that_comes_too_fast_is_cut_off(
+    tmp_path: Path, guest: FakeGuest, monkeypatch: pytest.MonkeyPatch, kind: type[SampleStream | EventStream]
+) -> None:
+    monkeypatch.setattr("measure.quota.WINDOW_S", 0.01)
+    monkeypatch.setattr("measure.recording.time.monotonic", lambda: 7.0)
+    stream = kind(tmp_path / "port.sock", tmp_path / "flood.jsonl")
+    line = json.dumps(mark("x")).encode() + b"\n"
+    threading.Thread(target=guest.end.sendall, args=(line * (RATE // 20 // len(line)),), daemon=True).start()
+    with pytest.raises(CellError, match=r"stream.* comes at .* MB/s, at most 4\.0 MB/s"):
+        failing(stream)
+    stream.close()
+    assert (tmp_path / "flood.jsonl").stat().st_size <= 0.01 * RATE
+
+
+def failing(stream: SampleStream | EventStream) -> None:
+    """Raises what ends the stream; TimeoutError if nothing does."""
+    for _ in range(500):
+        if stream.failure:
+            raise stream.failure
+        threading.Event().wait(0.01)
+    raise TimeoutError
+
+
+def test_only_plain_values_make_an_event(tmp_path: Path, guest: FakeGuest) -> None:
+    stream = EventStream(tmp_path / "port.sock", tmp_path / "alpha.jsonl")
+    nested = b'{"event":"ready","t":' + b"[" * 900 + b"]" * 900 + b"}\n"
+    others = b'{"event":"ready","t":NaN}\n{"event":"ready","t":1e999}\n{"event":"ready","t":"\\ud800"}\n{"t":1}\n'
+    guest.end.sendall(
+        nested + others + b'{"event":"ready","n":1,"t":1.5,"x":true,"y":null,"z":[{"a":1}]}\n{"event":"end"}\n'
+    )
+    deadline = time.monotonic() + 5
+    while not stream.events("end") and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert stream.events("ready") == [{"event": "ready", "n": 1, "t": 1.5, "x": True, "y": None}]
+    stream.close()
+
+
+def test_a_rate_is_averaged_over_a_window() -> None:
+    quota = Quota("the stream", 10**9, rate=1_000_000)
+    for second in range(20):
+        quota.take(100.0 + second, 1_000_000)
+    full = Quota("the stream", 10**9, rate=1_000_000)
+    full.take(100.0, int(1_000_000 * WINDOW_S))
+    with pytest.raises(CellError, match=r"the stream comes at 2\.5 MB/s, at most 1\.0 MB/s are taken over 5 s"):
+        full.take(102.0, 1)
+
+
+def test_a_quota_bounds_all_that_comes() -> None:
+    quota = Quota("the stream", 100)
+    quota.take(0.0, 100)
+    with pytest.raises(CellError, match="the stream is longer than 100 bytes"):
+        quota.take(1000.0, 1)
 
 
 def test_a_port_that_is_not_there_is_the_guests_error(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measure.lines import LINE_LIMIT
 from measure.stream import (
-    LINE_LIMIT,
     Exit,
     Hello,
     Mark,
@@ -182,6 +182,9 @@ def test_a_stream_may_come_byte_by_byte() -> None:
         line(procs=[{**PROCESS, "comm": 7}]),
         line(procs=[{**PROCESS, "comm": "x" * 65}]),
         line(vmstat={"pswpin": -17}),
+        line(vmstat={"<script>": 1}),
+        line(meminfo={"\x1b[31m": 1}),
+        line(vmstat={f"pswpin{n}": n for n in range(513)}),
         line(groups={"a b": {}}),
         line(disks={"vda": {}}),
         line(self={}),

@@ -20,6 +20,7 @@ from analysis.outcomes import OUTCOMES, TICK
 from analysis.paper import SetupRow, paper
 from analysis.statistics import SIGNIFICANT
 from analysis.study import Study
+from testbed.errors import printable
 
 FOLDER = Path(__file__).parent
 SYMBOLS = {
@@ -44,10 +45,18 @@ SECTIONS = (
 def write_report(study: Study, figures: Sequence[Drawn], path: Path) -> Path:
     """``figures``: as drawn from this study, with their SVG files beside the run's tables."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=without_controls,
     )
     style = Markup((FOLDER / "style.css").read_text())  # noqa: S704 - our own file
     return write_text(environment.get_template("page.html.j2").render(style=style, **context(study, figures)), path)
+
+
+def without_controls(value: object) -> object:
+    """What autoescape leaves alone: characters that a page may not hold, or a terminal would obey."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def context(study: Study, figures: Sequence[Drawn]) -> dict[str, Any]:

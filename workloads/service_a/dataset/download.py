@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import tempfile
 import threading
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, cast
 from urllib.parse import urlsplit
 
+from testbed import ledger
 from testbed.errors import HostError, UsageError
 from workloads.service_a.dataset.archive import extract
 from workloads.service_a.dataset.facts import PUBLISHED_COMMIT
@@ -40,8 +40,8 @@ def download(repository: str, commit: str, cache: Path, timeout_s: float) -> Pub
             log.warning("dataset: the copy in the cache is dropped: %s", error.args[0])
     url = f"{_require_https(repository)}/archive/{commit}.tar.gz"
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as unfinished:
-        archive = Path(unfinished, "archive.tar.gz")
+    with ledger.folder(cache, ".download-") as unfinished:
+        archive = unfinished / "archive.tar.gz"
         digest = _fetch(url, archive, timeout_s)
         try:
             extract(archive, is_wanted, folder)

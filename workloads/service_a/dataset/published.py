@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ HINT = (
     'point path under [dataset] at a checkout or archive of github.com/datacharmer/test_db, or set source = "synthetic"'
 )
 ROWS_FILE = re.compile(rf"load_({'|'.join(EXPECTED_ROWS)})\d*\.dump")
+LONGEST_LINE = 1 << 16  # bytes; a row has fewer than 100
 ROWS_LINE = re.compile(rb"\s*(?:INSERT\s+INTO\s|\(|--|$)")
 
 
@@ -110,6 +112,6 @@ def _require(folder: Path, name: str) -> None:
 def _require_rows_only(path: Path) -> None:
     """A file of unknown origin may hold rows alone: the client would obey ``\\!``, on this host."""
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if b"\\" in line or not ROWS_LINE.match(line):
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), 1):
+            if len(line) == LONGEST_LINE or b"\\" in line or not ROWS_LINE.match(line):
                 raise UsageError(f"{path}, line {number}, is not a row of the employees test database", HINT)
