@@ -1,0 +1,137 @@
+"""`run.py shell`: a root shell in a fork of its own, of a warm snapshot as it is or as a cell of a run has it."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from experiment import cell as cells
+from experiment.config import Configuration
+from experiment.debugging import named
+from experiment.plan import Cell
+from experiment.progress import Progress
+from experiment.runner import Prepared, prepare
+from experiment.store import Store
+from testbed import ledger
+from testbed.cache import Cache
+from testbed.connection import connect
+from testbed.errors import GuestError, UsageError, printable
+from testbed.guest import Guest, restore
+from testbed.shell import Shell
+from testbed.terminal import attach
+from workloads.topology import TOPOLOGIES
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be forked: a topology's snapshot, with the condition of a run's cell if one was named."""
+
+    configuration: Configuration
+    topology: str
+    cell: Cell | None = None
+    store: Store | None = None
+
+    @property
+    def disk_iops(self) -> int:
+        return self.configuration.condition[self.cell.condition].disk_iops if self.cell else 0
+
+
+def main(wanted: Wanted, cache: Cache, console: Console) -> int:
+    """A shell in a fork of what is wanted until it is left; the shell's exit code. Everything is gone afterwards.
+
+    ``console`` is not to be standard output, which is the guest's. Raises GuestError if the guest is lost.
+    """
+    with ExitStack() as stack:
+        with Progress(console, wanted.configuration.roles, 0, 0) as progress:
+            prepared = prepare(cache, wanted.configuration, [wanted.topology], progress)
+            progress.stage("restore")
+            guest, shell = stack.enter_context(fork(cache, prepared, wanted))
+        for line in introduction(wanted, prepared, guest):
+            print(line, file=sys.stderr)
+        try:
+            return attach(shell)
+        except GuestError:
+            guest.alive()  # knows more
+            raise
+
+
+def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:
+    """A cell comes with its run's own configuration, but for the accelerator if ``settings`` asks for one.
+
+    Raises UsageError saying what there is.
+    """
+    if what in TOPOLOGIES:
+        return Wanted(settings, what)
+    try:
+        store = Store.open(results, run)
+        cell = named(store, what)
+    except UsageError as error:
+        raise UsageError(
+            f"{what!r} is no snapshot ({', '.join(TOPOLOGIES)}), and {error.args[0]}", error.hint
+        ) from error
+    configuration = store.configuration()
+    if settings.testbed.accelerator != "auto":
+        testbed = configuration.testbed.model_copy(update={"accelerator": settings.testbed.accelerator})
+        configuration = configuration.model_copy(update={"testbed": testbed})
+    return Wanted(configuration, cell.topology, cell, store)
+
+
+@contextmanager
+def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
+    """A running fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
+    configuration, snapshot = wanted.configuration, prepared.snapshots[wanted.topology]
+    scratch = cache.directory / "guests"
+    scratch.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
+        folder = stack.enter_context(ledger.folder(scratch, "shell-"))
+        saved = (snapshot.memory, snapshot.disks)
+        guest = stack.enter_context(
+            restore(connection, sockets, prepared.image, *saved, folder, disk_iops=wanted.disk_iops)
+        )
+        guest.resume()
+        shell = guest.shell(configuration.limits.login_s)
+        stack.callback(shell.close)
+        if wanted.cell:
+            task = prepared.task(wanted.cell, configuration, folder, folder)
+            cells.prepare(shell, task)
+            time.sleep(configuration.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
+            cells.arm(shell, task)
+        else:
+            shell.run("date", "--set", f"@{time.time():.3f}")
+        yield guest, shell
+
+
+def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
+    """What this is and how to leave it, in lines."""
+    snapshot = prepared.snapshots[wanted.topology].folder.name
+    return [
+        f"root shell in a fork of {snapshot}; accelerator: {prepared.accelerator.name}",
+        *condition_of(wanted, snapshot),
+        f"service A: http://127.0.0.1:{guest.http_port}/query.cgi",
+        "leave with exit or Ctrl-D, or with Ctrl-] if the guest does not answer; it is gone afterwards",
+    ]
+
+
+def condition_of(wanted: Wanted, snapshot: str) -> list[str]:
+    """Of a cell: its settings, and whether its run was made with another ``snapshot``."""
+    cell, store = wanted.cell, wanted.store
+    if not cell or not store:
+        return []
+    condition = wanted.configuration.condition[cell.condition]
+    settings = {"policy": cell.policy, "operations/s a disk": condition.disk_iops or "any", **condition.guest}
+    lines = [f"cell {cell.name} of run {store.run}: {', '.join(f'{key} = {value}' for key, value in settings.items())}"]
+    before = snapshot_of(store, wanted.topology)
+    if before != snapshot:
+        lines.append(f"not what that run's cells were forked from ({before}): it was made elsewhere or has changed")
+    return lines
+
+
+def snapshot_of(store: Store, topology: str) -> str:
+    """The cache entry that a run's cells of a topology were forked from, as its manifest says."""
+    snapshots = store.manifest().get("digests", {}).get("snapshots", {})
+    return printable(str(snapshots.get(topology, "unknown")))
