@@ -1,13 +1,14 @@
 # make reproduce   set up this machine and run the whole experiment
 # make test        set up this machine and run every test, those with a real guest too
 # make check       everything without a guest, under 2 minutes
+# make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
 # make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
 
 PYTHON := .venv/bin/python
 C_PARTS := workloads/alpha measure prefetch
 
-.PHONY: reproduce test check fuzz lint setup programs bench clean
+.PHONY: reproduce test check fuzz lint setup programs bench survival clean
 
 reproduce: setup
 	$(PYTHON) run.py
@@ -17,6 +18,9 @@ test: check fuzz
 
 check: setup lint
 	$(PYTHON) -m pytest -m "not guest" -n auto --dist loadfile
+
+survival: setup
+	PAGING_SURVIVAL=1 $(PYTHON) -m pytest tests/test_survival_guest.py tests/test_trouble_guest.py --durations=0
 
 fuzz: setup
 	@$(MAKE) --no-print-directory --silent -C prefetch fuzz

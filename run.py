@@ -4,7 +4,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,9 @@ if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ 
 
 try:
     from experiment import commands
-    from testbed.errors import HarnessError, HostError
+    from experiment.interrupts import INTERRUPTED, Interrupts
+    from experiment.progress import log_handler
+    from testbed.errors import HarnessError, HostError, printable
 except ModuleNotFoundError as missing:
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
     if "doctor" in sys.argv:
@@ -27,9 +28,6 @@ except ModuleNotFoundError as missing:
         host.show(host.tools(), print)
     sys.exit(3)
 
-INTERRUPTED = 130
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 EXAMPLES = """\
 examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
@@ -37,11 +35,14 @@ examples:
   python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
+  python run.py clean --cache                 make room: leftovers, images and warm snapshots
   python run.py report latest                 tables, figures and report again, from the raw records
   python run.py compare reference latest      two runs side by side
+  python run.py shell                         a root shell in a fork of the warm snapshot
+  python run.py console latest 03-working-set what that cell's guest wrote to its console
 
 exit codes: 0 done; 1 some cell does not count, or compare found a regression; 2 command line or configuration;
-3 this host cannot; 4 the guest failed; 130 interrupted
+3 this host cannot; 4 the guest failed; 5 cells kept failing in the same way; 130 interrupted
 """
 
 
@@ -69,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seed", type=int, metavar="N", help="of the order of conditions within each block")
     top.add_argument("--resume", metavar="RUN", help="go on with a run that is not done")
     top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")
+    top.add_argument("--keep-guest", choices=("never", "on-failure"), default="never",
+                     help="when a cell fails, keep its guest until Enter, and say how to log in")  # fmt: skip
+    top.add_argument("--cache-limit", type=float, default=30, metavar="GB",
+                     help="of the cache: what was least recently used is removed (30)")  # fmt: skip
     commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
     commands_.add_parser("doctor", help="what this host has, lacks, and how to get it")
     report = commands_.add_parser("report", help="write a run's tables, figures and report again, without a guest")
@@ -83,6 +88,16 @@ def parser() -> argparse.ArgumentParser:
         compare.add_argument(f"run_{name}", metavar=f"RUN_{name.upper()}",
                              help='a run\'s name or "latest"; RUN:CONDITION for one condition of it')  # fmt: skip
     compare.add_argument("--fail-on", choices=("regression",), help="exit code 1 if B is worse in anything")
+    clean = commands_.add_parser("clean", help="end and remove what killed runs left behind; results stay")
+    clean.add_argument("--cache", dest="images", action="store_true", help="images and warm snapshots, too")
+    clean.add_argument("--dry-run", action="store_true", help="only say what there is, and how large")
+    shell = commands_.add_parser("shell", help="a root shell in a guest of your own, gone afterwards")
+    shell.add_argument("what", nargs="?", default="lxc", metavar="CELL|SNAPSHOT",
+                       help="of a warm snapshot (lxc; plain), or of a run's cell, under its condition")  # fmt: skip
+    shell.add_argument("--run", default="latest", metavar="RUN", help="of the cell (latest)")
+    console = commands_.add_parser("console", help="what a cell's guest wrote to its console, failed attempts too")
+    console.add_argument("run", metavar="RUN", help='a run\'s name, or "latest"')
+    console.add_argument("cell", metavar="CELL", help="such as 03-working-set")
     bench = commands_.add_parser("bench", help="measure what the harness or the prefetcher costs (boots guests)")
     bench.add_argument("of", nargs="?", default="harness", choices=("harness", "prefetcher"),
                        help="the harness (6 cells), or prefetchd at rest and beside a neighbour (20 min)")  # fmt: skip
@@ -96,35 +111,25 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser().parse_args(words)
     logging.basicConfig(
         level=logging.DEBUG if given.verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
+        handlers=[log_handler("%(levelname)s %(name)s: %(message)s")],
     )
     for chatty in ("paramiko", "matplotlib", "PIL", "traitlets"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    previous = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:
-        return commands.dispatch(given)
+        with Interrupts():
+            return commands.dispatch(given)
     except HarnessError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"run.py: {error}\n  way out: look at the disk and at the rights of that place", file=sys.stderr)
-        return HostError.exit_code
-    except KeyboardInterrupt:
         print(
-            "\nrun.py: interrupted; the guest is gone. Go on with: python run.py --resume latest",
+            f"run.py: {printable(str(error))}\n  way out: look at the disk and at the rights of that place",
             file=sys.stderr,
         )
+        return HostError.exit_code
+    except KeyboardInterrupt:
+        print("\nrun.py: interrupted; no guest runs any more, and nothing recorded is lost", file=sys.stderr)
         return INTERRUPTED
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def interrupt(_number: int, _frame: object) -> None:
-    """The first signal ends the work in order; a second must not end the tidying up."""
-    for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

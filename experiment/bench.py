@@ -5,7 +5,6 @@ Times under TCG are of this machine; the ratio and the sampler's share are what 
 
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from experiment.progress import Progress
 from experiment.runner import Prepared, prepare
 from experiment.snapshot import TIMES
 from measure.stream import Record, Stop, Tick, read_stream
+from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import CellError
 
@@ -48,8 +48,8 @@ def main(configuration: Configuration, cache: Cache, console: Console) -> int:
     plan = make_plan(once)
     with Progress(console, once.roles, len(plan.cells), 60) as progress:
         prepared = prepare(cache, once, topologies(plan.cells), progress)
-        with tempfile.TemporaryDirectory(dir=cache.directory) as scratch:
-            costs = [perform_and_measure(cell, once, prepared, Path(scratch), progress) for cell in plan.cells]
+        with ledger.folder(cache.directory, "bench-") as scratch:
+            costs = [perform_and_measure(cell, once, prepared, scratch, progress) for cell in plan.cells]
     booted = {name: json.loads((s.folder / TIMES).read_text()) for name, s in prepared.snapshots.items()}
     console.print(table(costs, booted, prepared.accelerator.name))
     return 0

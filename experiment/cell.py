@@ -1,7 +1,7 @@
 """One cell: a fork of the warm snapshot, the paper's steps, the checks. A function of its task alone."""
 
+import errno
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import prefetch.install
+from experiment import evidence
 from experiment.config import Condition, Configuration
 from experiment.plan import Cell
 from experiment.snapshot import Snapshot, make_topology
@@ -18,17 +19,23 @@ from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
 from measure.validity import Facts, check_cell
+from testbed import ledger
 from testbed.connection import connect
-from testbed.errors import CellError, GuestError
+from testbed.errors import DiskFull
 from testbed.guest import ALPHA_PORT, MEASURE_PORT, PREFETCH_PORT, Guest, restore
 from testbed.image import Image
 from testbed.shell import Shell
+from testbed.watch import CONSOLE_BYTES
 from workloads.service_a.request import Expected
 
 log = logging.getLogger(__name__)
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FREE_SOME = "free some, then go on with --resume; what is recorded stays"
+
 StepSeen = Callable[[str], None]
 TickSeen = Callable[[Tick], None]
+FailureSeen = Callable[[Guest, str], None]
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,44 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a cell ended. Only a complete and valid one counts."""
+    """How a cell ended. Only a complete and valid one counts; ``kind`` is the kind of failure of another, else ""."""
 
     cell: Cell
     complete: bool
     valid: bool
     reason: str
     seconds: float
+    kind: str = ""
 
 
-def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = lambda _: None) -> Outcome:
-    """Run a cell to its end. Its failure is recorded and returned; the host's, bugs and Ctrl-C are raised."""
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks say of a cell that has come to its end: "" and "" if it counts."""
+
+    kind: str = ""
+    reason: str = ""
+
+
+def perform(
+    task: Task,
+    on_step: StepSeen = lambda _: None,
+    on_tick: TickSeen = lambda _: None,
+    on_failure: FailureSeen = lambda _guest, _reason: None,
+) -> Outcome:
+    """Run a cell to its end. Whatever fails, bugs included, is recorded and returned.
+
+    ``on_failure`` is called while the guest of a cell that does not count is still there.
+    Raises DiskFull: the next cell would find no room, either.
+    """
+    try:
+        return perform_and_record(task, on_step, on_tick, on_failure)
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFull(f"{error.filename or task.folder}: {error.strerror}", FREE_SOME) from error
+        raise
+
+
+def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Outcome:
     begin = time.monotonic()
     task.folder.mkdir(parents=True)
     journal = Journal(task.folder / "cell.jsonl")
@@ -74,21 +108,27 @@ def perform(task: Task, on_step: StepSeen = lambda _: None, on_tick: TickSeen = 
         disk_iops=condition.disk_iops,
         accelerator=task.accelerator,
     )
-    complete, reason = False, "interrupted"
+    complete, verdict = False, Verdict("Interrupted", "interrupted")
     try:
-        reason = run_steps(task, journal, on_step, on_tick)
+        verdict = run_steps(task, journal, on_step, on_tick, on_failure)
         complete = True
-    except (GuestError, CellError) as error:
-        reason = str(error)
+    except Exception as error:
+        verdict = Verdict(type(error).__name__, str(error) or type(error).__name__)
+        evidence.keep_error(task.folder, error)
+        if isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL:
+            raise
         log.warning("%s failed: %s", task.cell.name, error)
     finally:
-        journal.write("end", complete=complete, valid=complete and not reason, reason=reason)
-        journal.close()
-    return Outcome(task.cell, complete, complete and not reason, reason, time.monotonic() - begin)
+        with journal:
+            valid = complete and not verdict.reason
+            journal.write("end", complete=complete, valid=valid, kind=verdict.kind, reason=verdict.reason)
+    if not valid:
+        evidence.keep_command(task.folder, task.cell.condition)
+    return Outcome(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
 
 
-def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen) -> str:
-    """The cell's work; the answer is why it does not count, or ""."""
+def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:
+    """The cell's work."""
     configuration, condition = task.configuration, task.condition
 
     instants: list[tuple[float, float]] = []
@@ -104,14 +144,16 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
     with ExitStack() as stack:
         note("restore")
         connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
-        overlays = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=task.scratch, prefix=task.cell.name)))
+        overlays = stack.enter_context(ledger.folder(task.scratch, f"{task.cell.name}-"))
         snapshot = task.snapshot
         saved = (snapshot.memory, snapshot.disks)
+        stack.enter_context(evidence.of_host(task.folder, overlays))
         guest = stack.enter_context(
             restore(connection, sockets, task.image, *saved, overlays, disk_iops=condition.disk_iops)
         )
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
+        stack.enter_context(evidence.of_guest(task.folder, guest, on_failure))
         streams = open_streams(guest, task.folder, on_tick)
         stack.callback(streams.close)
         guest.resume()
@@ -144,10 +186,15 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         streams.raise_failure()
         records = list(streams.samples.records)
         alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None
-    checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), configuration.checks)
-    for check in checks:
-        journal.write("check", **asdict(check))
-    return "; ".join(f"{check.check}: {check.detail}" for check in checks if not check.ok)
+        checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), configuration.checks)
+        for check in checks:
+            journal.write("check", **asdict(check))
+        failed = [check for check in checks if not check.ok]
+        if not failed:
+            return Verdict()
+        reason = "; ".join(f"{check.check}: {check.detail}" for check in failed)
+        on_failure(guest, reason)
+        return Verdict(f"check {failed[0].check}", reason)
 
 
 def alpha_pages(events: EventStream) -> int:
@@ -189,4 +236,5 @@ def arm(shell: Shell, task: Task) -> None:
 
 def keep_console(guest: Guest, folder: Path) -> None:
     if guest.console.exists():
-        (folder / "console.log").write_bytes(guest.console.read_bytes())
+        with guest.console.open("rb") as console:
+            (folder / "console.log").write_bytes(console.read(CONSOLE_BYTES))

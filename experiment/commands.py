@@ -2,14 +2,17 @@
 
 import argparse
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from analysis.redraw import REPORT, redraw
 from analysis.study import study
-from experiment import bench, bench_prefetcher, comparison, notebook
+from experiment import bench, bench_prefetcher, cleaning, comparison, debugging, notebook, root_shell
+from experiment.cell import FailureSeen
 from experiment.config import Configuration, load
+from experiment.difference import differences
 from experiment.estimate import Estimate, estimate
 from experiment.pack import pack
 from experiment.plan import Plan, make_plan, topologies
@@ -17,7 +20,7 @@ from experiment.progress import Progress, clock
 from experiment.reading import settings_of
 from experiment.runner import InThisThread, prepare, remaining, run
 from experiment.store import Store
-from testbed import host
+from testbed import host, ledger
 from testbed.cache import Cache
 from testbed.errors import HostError, UsageError
 
@@ -44,7 +47,25 @@ def dispatch(given: argparse.Namespace) -> int:
         return comparison.main(given.results, (given.run_a, given.run_b), given.fail_on, console)
     if given.command == "bench":
         return measure_costs(given, console)
+    if given.command == "clean":
+        return cleaning.main(Cache(given.cache.resolve()), console, empty_cache=given.images, dry_run=given.dry_run)
+    if given.command == "shell":
+        return open_root_shell(given)
+    if given.command == "console":
+        debugging.console(Store.open(given.results, given.run), given.cell, print)
+        return 0
     return reproduce(given, console)
+
+
+def open_cache(given: argparse.Namespace, console: Console) -> Cache:
+    """The cache, after what killed runs have left is cleared up. From here on this process has a ledger."""
+    cache = Cache(given.cache.resolve())
+    ledger.begin(cache.directory)
+    for leftover in ledger.reconcile(cache.directory):
+        console.print(f"a killed run had left {cleaning.described(leftover)}: removed")
+    for folder in cache.remove_leftovers():
+        console.print(f"a killed run had left {folder} half built: removed")
+    return cache
 
 
 def configuration(given: argparse.Namespace) -> Configuration:
@@ -90,14 +111,23 @@ def dataset_need(settings: Configuration) -> host.Need:
 
 def measure_costs(given: argparse.Namespace, console: Console) -> int:
     host.require(needs(given.cache))
-    settings, cache = configuration(given), Cache(given.cache.resolve())
-    if given.of == "harness":
-        return bench.main(settings, cache, console)
+    settings = configuration(given)
     if given.pairs < 1:
         raise UsageError(f"--pairs {given.pairs}: expected at least 1")
     if given.out and not given.out.parent.is_dir():
         raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}")
+    cache = open_cache(given, console)
+    if given.of == "harness":
+        return bench.main(settings, cache, console)
     return bench_prefetcher.main(settings, cache, console, given.pairs, given.out)
+
+
+def open_root_shell(given: argparse.Namespace) -> int:
+    """Standard output is the guest's: what is ours goes to standard error."""
+    wanted = root_shell.choose(configuration(given), given.results, given.run, given.what)
+    host.require(needs(given.cache))
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    return root_shell.main(wanted, open_cache(given, console), console)
 
 
 def report(given: argparse.Namespace, console: Console) -> int:
@@ -120,6 +150,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
             raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
         store = Store.open(given.results, given.resume)
         settings, plan = store.configuration(), store.plan()
+        refuse_changes(store, settings, load(given.config))
     else:
         settings = configuration(given)
         plan = make_plan(settings)
@@ -137,13 +168,20 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         f"{len(left)} cells, about {clock(expected.cell_seconds * len(left))}; image and warm snapshots, "
         f"where the cache has none, at most {clock(expected.build_seconds)} more",
     )
-    cache = Cache(given.cache.resolve())
-    with Progress(console, settings.roles, len(left), expected.cell_seconds) as progress:
+    cache = open_cache(given, console)
+    with ExitStack() as stack:
+        if store:
+            stack.enter_context(store.locked())
+        progress = stack.enter_context(Progress(console, settings.roles, len(left), expected.cell_seconds))
         prepared = prepare(cache, settings, topologies(plan.cells), progress)
-        store = store or Store.create(given.results, settings, plan)
+        for entry in cache.shrink(int(given.cache_limit * 1e9)):
+            log.warning("%s was removed: the cache had more than %g GB", entry.folder.name, given.cache_limit)
+        if not store:
+            store = Store.create(given.results, settings, plan)
+            stack.enter_context(store.locked())
         progress.stage(f"results go to {store.folder}")
         try:
-            failed = run(store, cache, settings, prepared, progress, InThisThread())
+            failed = run(store, cache, settings, prepared, progress, InThisThread(), keeper(given, progress))
         except KeyboardInterrupt:
             progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
             raise
@@ -153,6 +191,23 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
             f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
         )
     return 1 if failed else 0
+
+
+def refuse_changes(store: Store, before: Configuration, now: Configuration) -> None:
+    """Raises UsageError with what differs: cells made under two configurations cannot be compared."""
+    if changed := differences(before, now):
+        raise UsageError(
+            f"the configuration is not that of run {store.run}:\n    " + "\n    ".join(changed),
+            f"take the changes back, start a new run, or go on with the run's own: "
+            f"--config {store.folder / 'configuration.toml'}",
+        )
+
+
+def keeper(given: argparse.Namespace, progress: Progress) -> FailureSeen:
+    """What is done with the guest of a cell that failed."""
+    if given.keep_guest == "never":
+        return lambda _guest, _reason: None
+    return lambda guest, reason: debugging.keep(guest, reason, progress.stage)
 
 
 def show_plan(settings: Configuration, plan: Plan, expected: Estimate, console: Console) -> None:

@@ -135,6 +135,7 @@ class EstimateSection(Section):
 
 class Retry(Section):
     cell_attempts: Annotated[int, Field(ge=1, le=10)]
+    same_failures: Annotated[int, Field(ge=1, le=100)] = 3  # of runs that do not say it yet
 
 
 class Checks(Section):

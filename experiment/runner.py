@@ -18,14 +18,18 @@ from experiment.plan import Cell, Plan
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
 from experiment.store import Store
+from testbed import host
 from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
-from testbed.errors import HarnessError, UsageError
+from testbed.errors import RunStopped, UsageError
 from testbed.image import Image
 from workloads.service_a.dataset import Dataset
 from workloads.service_a.request import Expected
 
 log = logging.getLogger(__name__)
+
+CELL_MB = 20  # beyond what is usual: a console at its limit
+ROOT_WRITES_MB = 500  # of a guest's overlay of the root disk: a few, usually
 
 
 class InThisThread(Executor):
@@ -87,32 +91,66 @@ def run(
     prepared: Prepared,
     progress: Progress,
     executor: Executor,
+    on_failure: cells.FailureSeen = lambda _guest, _reason: None,
 ) -> int:
     """Run what is left of a run's plan; the answer is how many of its cells do not count.
 
-    Figures and tables are rewritten after every block. Raises UsageError when the run's image has changed.
+    Figures and tables are rewritten after every block. Raises UsageError when the run's image has changed, RunStopped
+    when cells keep failing in the same way, DiskFull before a cell for which there is no room.
     """
     plan = store.plan()
     names = {topology: snapshot.folder.name for topology, snapshot in prepared.snapshots.items()}
     manifest = make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names)
     accept(store, {**manifest, "suite": suite_used(configuration)})
     scratch = cache.directory / "guests"
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir(mode=0o700, exist_ok=True)
     attempts = configuration.retry.cell_attempts
+    streak = Streak(configuration.retry.same_failures)
     for replicate in sorted({cell.replicate for cell in plan.cells}):
         block = [cell for cell in remaining(store, plan) if cell.replicate == replicate]
         for cell in block:
             for attempt in range(1, attempts + 1):
                 store.set_aside(cell)
+                require_rooms(store, scratch, configuration)
                 progress.begin(cell, attempt)
                 task = prepared.task(cell, configuration, store.cell_folder(cell), scratch)
-                outcome = executor.submit(cells.perform, task, progress.step, progress.tick).result()
+                outcome = executor.submit(cells.perform, task, progress.step, progress.tick, on_failure).result()
                 progress.end(outcome, last_attempt=attempt == attempts)
+                streak.add(outcome)
                 if outcome.valid:
                     break
         if block:
             draw(store.folder, configuration)
     return len(remaining(store, plan))
+
+
+class Streak:
+    """Failures in a row of the same kind: after ``most`` of them the next would be wasted."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kind = ""
+        self._count = 0
+
+    def add(self, outcome: cells.Outcome) -> None:
+        """Raises RunStopped at the last of them."""
+        self._count = self._count + 1 if outcome.kind == self._kind else 1
+        self._kind = outcome.kind
+        if self._kind and self._count >= self._most:
+            raise RunStopped(
+                f"{self._count} failures in a row of the same kind, {self._kind}: {first_line(outcome.reason)}",
+                f"look into evidence/ of {outcome.cell.name} and of failed/, mend it, then go on with --resume",
+            )
+
+
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def require_rooms(store: Store, scratch: Path, configuration: Configuration) -> None:
+    """Raises DiskFull unless there is room for a cell's records and for what its guest may write."""
+    host.require_room(store.folder, CELL_MB + configuration.estimate.cell_mb)
+    host.require_room(scratch, ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib)
 
 
 def suite_used(configuration: Configuration) -> dict[str, Any]:
@@ -147,7 +185,7 @@ def draw(folder: Path, configuration: Configuration) -> None:
     """Tables and figures from the raw records; trouble here never costs a cell."""
     try:
         redraw(study(folder, configuration.bars, configuration.roles))
-    except (HarnessError, OSError) as error:
+    except Exception as error:
         log.warning("tables and figures are not up to date: %s", error)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,11 +12,14 @@ import measure.install
 import prefetch.install
 from experiment.config import Configuration
 from measure.recording import EventStream
+from testbed import ledger
 from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import Cache, digest_files
-from testbed.connection import connect
-from testbed.errors import CellError, GuestError
-from testbed.guest import ALPHA_PORT, TEMPLATES, Disks, Guest, GuestLost, Hardware, boot
+from testbed.checksums import identity
+from testbed.connection import PREFIX, SHORT_PLACE, connect
+from testbed.domain import TEMPLATES, Disks
+from testbed.errors import CellError, GuestError, GuestLost
+from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
 from testbed.image import Image
 from testbed.shell import Shell
 from workloads.alpha import install as alpha_install
@@ -76,15 +78,16 @@ def inputs(
     cache: Cache, configuration: Configuration, image: Image, accelerator: Accelerator, topology: str
 ) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
-    parts = ("guest", "service_a", "alpha", "steps", "warm", "prefetcher")
+    parts = ("guest", "service_a", "alpha", "warm", "prefetcher")
     return {
         "version": 1,
         "cache": str(cache.directory),  # overlays name their backing files by absolute paths
-        "image": image.folder.name,
+        "image": [image.folder.name, identity(image.folder)],  # built anew its disks have other bytes
         "topology": topology,
         "prefetches": prefetches(configuration, topology),
         "accelerator": accelerator.name,
         "machine": {key: value for key, value in machine_key().items() if key in ("cpu", "qemu")},
+        "before-alpha-s": configuration.steps.before_alpha_s,
         "settings": {part: getattr(configuration, part).model_dump(mode="json") for part in parts},
         "programs": digest_files(measure.install.BINARY, *prefetch.install.BINARIES, alpha_install.BINARY),
         "files": digest_files(*RECIPE),
@@ -139,8 +142,8 @@ class Warming:
         with ExitStack() as stack:
             connection, sockets = stack.enter_context(connect(self.configuration.testbed.libvirt_uri))
             guest = stack.enter_context(boot(connection, sockets, hardware, self.image, folder))
-            scratch = stack.enter_context(tempfile.TemporaryDirectory())
-            alpha = EventStream(guest.ports[ALPHA_PORT], Path(scratch) / "alpha.jsonl")
+            scratch = stack.enter_context(ledger.folder(SHORT_PLACE, PREFIX))
+            alpha = EventStream(guest.ports[ALPHA_PORT], scratch / "alpha.jsonl")
             stack.callback(alpha.close)
             self.report("boot")
             begin = time.monotonic()

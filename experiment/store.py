@@ -1,10 +1,15 @@
 """A run's folder below results/: what is written once, what is appended, and what counts as done."""
 
+import contextlib
+import fcntl
+import hashlib
+import itertools
 import json
 import os
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,19 +34,18 @@ class Store:
     @classmethod
     def create(cls, results: Path, configuration: Configuration, plan: Plan) -> "Store":
         """A new run, named after now. Raises HostError if results/ cannot be written."""
-        name = time.strftime("%Y%m%d-%H%M%S")
-        folder = results / name
         try:
-            (folder / "cells").mkdir(parents=True)
+            folder = new_folder(results, time.strftime("%Y%m%d-%H%M%S"))
+            (folder / "cells").mkdir()
         except OSError as error:
             raise HostError(
                 f"results cannot be written to {results}: {error.strerror}",
                 "give another folder: --results DIR",
             ) from error
         store = cls(folder)
-        values = configuration.model_dump(mode="json", exclude_none=True)
-        (folder / "configuration.toml").write_text(tomli_w.dumps(values))
-        write_json(folder / "plan.json", {"run": name, **plan.to_json()})
+        text = tomli_w.dumps(configuration.model_dump(mode="json", exclude_none=True))
+        (folder / "configuration.toml").write_text(text)
+        write_json(folder / "plan.json", {"run": store.run, "configuration": digest(text), **plan.to_json()})
         store.point_latest()
         return store
 
@@ -54,19 +58,45 @@ class Store:
         there = ", ".join(sorted(p.parent.name for p in results.glob("*/plan.json"))[-5:]) or "none yet"
         raise UsageError(f"there is no run {name!r} in {results}", f"runs there: {there}")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """For as long as cells are added to it. Raises UsageError if another process does so."""
+        with (self.folder / "plan.json").open() as plan:
+            try:
+                fcntl.flock(plan, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(
+                    f"run {self.run} is being made by another process", "wait for its end, or interrupt it"
+                ) from error
+            yield
+
     def configuration(self) -> Configuration:
+        """The run's own. Raises UsageError if it is not what the run began with (earlier versions did not tell)."""
         path = self.folder / "configuration.toml"
         try:
-            return check(tomllib.loads(path.read_text()), str(path))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            text = path.read_text()
+            configuration = check(tomllib.loads(text), str(path))
+        except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}") from error
+        if self._plan_file().get("configuration", digest(text)) != digest(text):
+            raise UsageError(f"{path} was changed since the run began", "take the change back, or start a new run")
+        return configuration
 
     def plan(self) -> Plan:
+        try:
+            return Plan.from_json(self._plan_file())
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"{self.folder / 'plan.json'} is not a plan: {error}") from error
+
+    def _plan_file(self) -> dict[str, Any]:
         path = self.folder / "plan.json"
         try:
-            return Plan.from_json(json.loads(path.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            stored = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
             raise UsageError(f"{path} is not a plan: {error}") from error
+        if not isinstance(stored, dict):
+            raise UsageError(f"{path} is not a plan: not a JSON object")
+        return stored
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         write_json(self.folder / "manifest.json", manifest)
@@ -110,7 +140,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._file = path.open("a")
 
-    def write(self, kind: str, **values: Any) -> None:
+    def write(self, kind: str, /, **values: Any) -> None:
         self._file.write(json.dumps({"type": kind, **values}) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -119,8 +149,26 @@ class Journal:
         """An instant of the steps: host's monotonic clock in seconds, and the guest's where it is known."""
         self.write("step", step=step, **{"host": time.monotonic(), "wall": time.time(), **values})
 
-    def close(self) -> None:
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def new_folder(results: Path, name: str) -> Path:
+    """``name``, or with a number behind it where two runs begin in the same second. Raises OSError."""
+    results.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = results / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError("numbers do not end")
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_last(path: Path) -> dict[str, Any]:

@@ -93,5 +93,7 @@ def remembered(cache: Path) -> Accelerator | None:
 def remember(cache: Path, found: Accelerator) -> Accelerator:
     cache.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"machine": machine_key(), "accelerator": asdict(found)}, indent=2)
-    (cache / "accelerator.json").write_text(text)
+    unfinished = cache / f".accelerator-{os.getpid()}"  # two runs may find out at once
+    unfinished.write_text(text)
+    unfinished.replace(cache / "accelerator.json")
     return found

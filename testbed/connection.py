@@ -8,7 +8,6 @@ import atexit
 import functools
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,13 @@ from pathlib import Path
 
 import libvirt
 
+from testbed import ledger
+from testbed.domain import DOMAIN_NAME
 from testbed.errors import HostError
 
 # UNIX socket paths end at 107 bytes (unix(7)), and libvirt appends about 50: the folder's name must be short.
-SHORT_PLACE = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 with an unpredictable name
+SHORT_PLACE = Path("/tmp")  # noqa: S108 - only folders of mode 0700 with unpredictable names are made there
+PREFIX = "paging-"
 QEMU_CONF = """\
 # No log daemon, no security labels, no cgroups, no namespaces: the embedded driver has none of their daemons.
 stdio_handler = "file"
@@ -61,9 +63,9 @@ def connect(uri: str) -> Iterator[tuple[libvirt.virConnect, Path]]:
     """
     start_event_loop()
     connection = embedded_connection() if uri == "embed" else open_connection(uri)
-    with tempfile.TemporaryDirectory(prefix="paging-", dir=SHORT_PLACE, ignore_cleanup_errors=True) as sockets:
+    with ledger.folder(SHORT_PLACE, PREFIX) as sockets:
         try:
-            yield connection, Path(sockets)
+            yield connection, sockets
         finally:
             if uri != "embed":
                 connection.close()
@@ -87,10 +89,15 @@ def embedded_connection() -> libvirt.virConnect:
     return connection
 
 
+def embedded_log() -> Path:
+    """What QEMU said of the embedded driver's guests."""
+    return embedded_root() / "log" / "qemu" / f"{DOMAIN_NAME}.log"
+
+
 @functools.cache
 def embedded_root() -> Path:
     """The embedded driver's folder: one for this process's life, which is all that libvirt allows."""
-    folder = Path(tempfile.mkdtemp(prefix="paging-", dir=SHORT_PLACE))
+    folder = ledger.make(SHORT_PLACE, PREFIX)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "etc").mkdir()
     (folder / "etc" / "qemu.conf").write_text(QEMU_CONF.format(uid=os.geteuid(), gid=os.getegid()))

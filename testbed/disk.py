@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--swap-mib", type=int, required=True)
     parser.add_argument("tarballs", type=Path, nargs="+", help="unpacked over each other, in this order")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, memory_tree(Path(scratch), "4G") as root:
+    with tempfile.TemporaryDirectory(dir=given.out) as scratch, memory_tree(Path(scratch), "4G") as root:
         for tarball in given.tarballs:
             unpack(tarball, root)
         install_overlay(root)

@@ -4,6 +4,8 @@ Every error here is shown as one line (plus its way out), never as a traceback.
 ``run.py`` ends with the error's ``exit_code``.
 """
 
+MESSAGE_LIMIT = 8000  # characters: a guest may have chosen some of them
+
 
 class HarnessError(Exception):
     """Something went wrong that is not a bug of this program.
@@ -14,8 +16,8 @@ class HarnessError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(printable(message))
-        self.hint = hint
+        super().__init__(shortened(printable(message), MESSAGE_LIMIT))
+        self.hint = printable(hint) if hint else None
 
     def __str__(self) -> str:
         message = super().__str__()
@@ -25,6 +27,12 @@ class HarnessError(Exception):
 def printable(text: str) -> str:
     """``text`` without what a terminal obeys: messages quote consoles and programs of untrusted guests."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """``text``, its middle left out where it is longer than ``limit`` characters."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} [...] {text[-half:]}"
 
 
 class UsageError(HarnessError):
@@ -49,3 +57,43 @@ class CellError(HarnessError):
     """One cell failed; its records are kept and the run goes on."""
 
     exit_code = 5
+
+
+class RequestTimeout(CellError):  # noqa: N818 - as the following: what happened, said as people say it
+    """Service A's answer was not whole in time."""
+
+
+class RunStopped(CellError):  # noqa: N818
+    """Cells kept failing in the same way, so that going on would have been a waste."""
+
+
+class DiskFull(HostError):  # noqa: N818
+    """A disk of this host is full. Records that are written stay."""
+
+
+class GuestLost(GuestError):  # noqa: N818
+    """The guest is gone: QEMU ended, or the guest powered itself off."""
+
+
+class GuestPanicked(GuestLost):
+    """The guest's kernel panicked: its console says so."""
+
+
+class GuestOutOfMemory(GuestError):  # noqa: N818
+    """The guest's kernel killed a process for want of memory: its console says so."""
+
+
+class ConsoleFlood(GuestError):  # noqa: N818
+    """The guest wrote more onto its console than a host should keep."""
+
+
+class ChannelSilent(GuestError):  # noqa: N818
+    """What should have come over a virtio-serial port did not come in time."""
+
+
+class ShellSilent(GuestError):  # noqa: N818
+    """SSH did not answer in time, or a command in the guest did not end."""
+
+
+class LibvirtStuck(GuestError):  # noqa: N818
+    """A libvirt call did not return in time; QEMU was ended for it."""

@@ -1,35 +1,33 @@
 """A guest: boot, restore, save, destroy. It starts paused, its ports are attached, then it runs."""
 
 import contextlib
-import threading
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-import jinja2
 import libvirt
 
-from testbed.errors import GuestError
+from testbed.domain import DISK_NAMES, DOMAIN_NAME, Disks, by_name, readdress, render, throttle
+from testbed.errors import GuestError, GuestLost, GuestPanicked, ShellSilent
 from testbed.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
+from testbed.watch import Watch, watching
+from testbed.watchdog import limited
 
-TEMPLATES = Path(__file__).parent
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
-DOMAIN_NAME = "paging"
+CONSOLE = "console.log"
+TAKEN = "Could not set up host forwarding rule"  # QEMU's words for a port that somebody else has
 # virtio-serial ports: the sampler's (both directions), the prefetcher's and alpha's (out of the guest).
 MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT = "org.paging.measure", "org.paging.prefetch", "org.paging.alpha"
 PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT)
 PORT_FOLDER = "/dev/virtio-ports"  # in the guest
 GUEST_SSH, GUEST_HTTP = 22, 80
-DISK_NAMES = ("vda", "vdb")  # root and swap
+PORT_TRIES = 5  # a free port may be another run's before QEMU has it
 
-
-class GuestLost(GuestError):  # noqa: N818 - what happened, said as people say it
-    """The guest is gone: QEMU ended, or the guest panicked or powered itself off."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,29 +41,21 @@ class Hardware:
 
 
 @dataclass(frozen=True)
-class Disks:
-    """Where a guest's copy-on-write disks are: qcow2 files."""
-
-    root: Path
-    swap: Path
-
-
-@dataclass
 class Guest:
     """A running guest.
 
-    ``ports`` maps a virtio-serial port's name to its socket on the host, ``forwards`` a TCP port of the guest
-    to one of 127.0.0.1.
+    ``folder`` has its overlays and its console. ``ports`` maps a virtio-serial port's name to its socket on the host,
+    ``forwards`` a TCP port of the guest to one of 127.0.0.1.
     """
 
     domain: libvirt.virDomain
     image: Image
-    disks: Disks
+    folder: Path
     console: Path
     ports: Mapping[str, Path]
     forwards: Mapping[int, int]
     xml: str
-    gone: threading.Event = field(default_factory=threading.Event)
+    watch: Watch
 
     @property
     def ssh_port(self) -> int:
@@ -76,40 +66,43 @@ class Guest:
         return self.forwards[GUEST_HTTP]
 
     def alive(self) -> None:
-        """Raises GuestLost, with the console's last lines, if the guest is gone."""
-        if self.gone.is_set() or not is_active(self.domain):
+        """Raises GuestLost if the guest is gone, and what else is wrong with it by now (testbed.watch)."""
+        if trouble := self.watch.look():
+            raise trouble
+        if self.watch.gone.is_set() or not is_active(self.domain):
             panics = [line for line in tail(self.console, 200).splitlines() if "Kernel panic" in line]
-            why = panics[0] if panics else f"its console's last lines:\n{indent(tail(self.console))}"
-            raise GuestLost(f"the guest is gone; {why}")
+            if panics:
+                raise GuestPanicked(f"the guest panicked: {panics[0]}")
+            raise GuestLost(f"the guest is gone; its console's last lines:\n{indent(tail(self.console))}")
 
     def disk_iops(self) -> dict[str, int]:
         """The operations a second that QEMU grants each disk now, as libvirt says it; 0 is no limit."""
-        try:
+
+        def ask() -> dict[str, int]:
             return {disk: int(self.domain.blockIoTune(disk)["total_iops_sec"]) for disk in DISK_NAMES}
-        except libvirt.libvirtError as error:
-            raise GuestLost(f"the disks' limits could not be asked for: {error}") from error
+
+        return self._call("the disks' limits", ask)
 
     def cpu_s(self) -> float:
         """CPU seconds that the guest's QEMU has used."""
-        try:
-            return float(self.domain.info()[4]) / 1e9
-        except libvirt.libvirtError as error:
-            raise GuestLost(f"the guest's CPU time could not be asked for: {error}") from error
+        return self._call("the guest's CPU time", lambda: float(self.domain.info()[4]) / 1e9)
 
     def resume(self) -> None:
-        try:
-            self.domain.resume()
-        except libvirt.libvirtError as error:
-            raise GuestLost(f"the guest could not go on: {error}") from error
+        self._call("the guest's start", self.domain.resume)
+
+    def _call(self, what: str, ask: Callable[[], T]) -> T:
+        with limited(what, self.folder):
+            try:
+                return ask()
+            except libvirt.libvirtError as error:
+                raise GuestLost(f"{what}: {error}") from error
 
     def shell(self, limit: float) -> Shell:
-        """Log in within ``limit`` seconds. Raises GuestError with the console's last lines."""
+        """Log in within ``limit`` seconds. Raises ShellSilent with the console's last lines, or what ``alive`` says."""
         try:
             return open_shell(self.ssh_port, self.image.private_key, self.image.host_key, limit, self.alive)
-        except GuestLost:
-            raise
-        except GuestError as error:
-            raise GuestError(f"{error}; the console's last lines:\n{indent(tail(self.console))}") from error
+        except ShellSilent as error:
+            raise ShellSilent(f"{error}; the console's last lines:\n{indent(tail(self.console))}") from error
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str, pause: float = 0.05) -> None:
         """Poll ``ready`` until it holds. Raises GuestError naming ``what`` after ``limit`` seconds."""
@@ -122,10 +115,7 @@ class Guest:
 
     def save(self, memory: Path) -> None:
         """Save memory and devices to a file and end the guest; its disks then belong to that file."""
-        try:
-            self.domain.save(str(memory))
-        except libvirt.libvirtError as error:
-            raise GuestError(f"the guest could not be saved: {error}") from error
+        self._call("the guest's save", lambda: self.domain.save(str(memory)))
 
 
 @contextmanager
@@ -137,29 +127,26 @@ def boot(
     Raises GuestError with libvirt's words if it does not start.
     """
     disks = fresh_disks(folder, image.root_disk, image.swap_disk, "raw")
-    ports, forwards = own_addresses(sockets)
-    console = folder / "console.log"
-    xml = render(
-        name=DOMAIN_NAME,
-        accelerator="qemu" if hardware.accelerator == "tcg" else hardware.accelerator,
-        memory_mib=hardware.memory_mib,
-        vcpus=hardware.vcpus,
-        kernel=image.kernel,
-        initrd=image.initrd,
-        cmdline=hardware.kernel_arguments,
-        disks=[{"file": file, "target": name} for name, file in by_name(disks).items()],
-        ports=[{"name": name, "path": path} for name, path in ports.items()],
-        console=console,
-        forwards=[{"host": host, "guest": guest} for guest, host in forwards.items()],
-    )
-    with ended_afterwards(connection):
-        try:
-            domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
-            xml = domain.XMLDesc()
-        except libvirt.libvirtError as error:
-            raise GuestError(f"the guest could not be started: {error}") from error
-        with watched(connection, Guest(domain, image, disks, console, ports, forwards, xml)) as guest:
-            yield guest
+    ports, console = own_sockets(sockets), folder / CONSOLE
+
+    def create(forwards: Mapping[int, int]) -> libvirt.virDomain:
+        xml = render(
+            name=DOMAIN_NAME,
+            accelerator="qemu" if hardware.accelerator == "tcg" else hardware.accelerator,
+            memory_mib=hardware.memory_mib,
+            vcpus=hardware.vcpus,
+            kernel=image.kernel,
+            initrd=image.initrd,
+            cmdline=hardware.kernel_arguments,
+            disks=[{"file": file, "target": name} for name, file in by_name(disks).items()],
+            ports=[{"name": name, "path": path} for name, path in ports.items()],
+            console=console,
+            forwards=[{"host": host, "guest": guest} for guest, host in forwards.items()],
+        )
+        return connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+
+    with running(connection, image, folder, ports, "the guest's boot", create) as guest:
+        yield guest
 
 
 @contextmanager
@@ -178,88 +165,75 @@ def restore(
     Raises GuestError with libvirt's words if it does not come back.
     """
     disks = fresh_disks(folder, saved.root, saved.swap, "qcow2")
-    ports, forwards = own_addresses(sockets)
-    console = folder / "console.log"
-    with ended_afterwards(connection):
-        try:
-            stored = connection.saveImageGetXMLDesc(str(memory), libvirt.VIR_DOMAIN_XML_SECURE)
-            xml = readdress(stored, disks, ports, console, forwards)
-            if disk_iops:
-                xml = throttle(xml, disk_iops)
-            connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
-            domain = connection.lookupByName(DOMAIN_NAME)
-        except libvirt.libvirtError as error:
-            raise GuestError(f"the saved guest could not be restored: {error}") from error
-        with watched(connection, Guest(domain, image, disks, console, ports, forwards, xml)) as guest:
-            yield guest
+    ports, console = own_sockets(sockets), folder / CONSOLE
+
+    def create(forwards: Mapping[int, int]) -> libvirt.virDomain:
+        stored = connection.saveImageGetXMLDesc(str(memory), libvirt.VIR_DOMAIN_XML_SECURE)
+        xml = readdress(stored, disks, ports, console, forwards)
+        if disk_iops:
+            xml = throttle(xml, disk_iops)
+        connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
+        return connection.lookupByName(DOMAIN_NAME)
+
+    with running(connection, image, folder, ports, "the saved guest's restore", create) as guest:
+        yield guest
 
 
 @contextmanager
-def ended_afterwards(connection: libvirt.virConnect) -> Iterator[None]:
-    """Destroy our domain on the way out, also when Ctrl-C came while libvirt was still starting it."""
+def running(
+    connection: libvirt.virConnect,
+    image: Image,
+    folder: Path,
+    ports: Mapping[str, Path],
+    what: str,
+    create: Callable[[Mapping[int, int]], libvirt.virDomain],
+) -> Iterator[Guest]:
+    """The guest that ``create`` makes when it is given host ports; ended afterwards."""
+    console = folder / CONSOLE
+    with ended_afterwards(connection, folder):
+        domain, forwards = with_free_ports(folder, what, create)
+        with contextlib.ExitStack() as stack:
+            try:
+                watch = stack.enter_context(watching(connection, domain, console))
+                xml = domain.XMLDesc()
+            except libvirt.libvirtError as error:
+                raise GuestLost(f"the guest is gone as soon as it was there: {error}") from error
+            yield Guest(domain, image, folder, console, ports, forwards, xml, watch)
+
+
+def with_free_ports(
+    folder: Path, what: str, create: Callable[[Mapping[int, int]], libvirt.virDomain]
+) -> tuple[libvirt.virDomain, Mapping[int, int]]:
+    """``create``'s domain, and the host's port for each of the guest's. Raises GuestError with libvirt's words."""
+    for attempt in range(1, PORT_TRIES + 1):
+        forwards = {guest: free_port() for guest in (GUEST_SSH, GUEST_HTTP)}
+        with limited(what, folder):
+            try:
+                return create(forwards), forwards
+            except libvirt.libvirtError as error:
+                if TAKEN not in str(error) or attempt == PORT_TRIES:
+                    raise GuestError(f"{what} failed: {error}") from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+@contextmanager
+def ended_afterwards(connection: libvirt.virConnect, folder: Path) -> Iterator[None]:
+    """Destroy our domain on the way out, also when Ctrl-C came while libvirt was still starting it.
+
+    Ours is the one with its disks in ``folder``: on a libvirt that others use it may be another run's.
+    """
     try:
         yield
     finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            connection.lookupByName(DOMAIN_NAME).destroy()
+        with limited("the guest's end", folder), contextlib.suppress(libvirt.libvirtError):
+            domain = connection.lookupByName(DOMAIN_NAME)
+            if str(folder) in domain.XMLDesc():
+                domain.destroy()
 
 
-def own_addresses(sockets: Path) -> tuple[dict[str, Path], dict[int, int]]:
-    """Sockets for the virtio-serial ports, and free ports of 127.0.0.1 by the guest's port that they lead to."""
-    ports = {name: sockets / f"{name}.sock" for name in PORT_NAMES}
-    return ports, {guest: free_port() for guest in (GUEST_SSH, GUEST_HTTP)}
-
-
-def render(**values: object) -> str:
-    """domain.xml.j2 with ``values``, escaped for XML."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("domain.xml.j2").render(**values)
-
-
-def readdress(xml: str, disks: Disks, ports: Mapping[str, Path], console: Path, forwards: Mapping[int, int]) -> str:
-    """A saved guest's XML with this fork's own files and host ports; everything the guest sees stays."""
-    ET.register_namespace("qemu", QEMU_NAMESPACE)
-    domain = ET.fromstring(xml)  # noqa: S314 - libvirt's own output, from a file of our cache
-    files = by_name(disks)
-    for disk in domain.iter("disk"):
-        element(disk, "source").set("file", str(files[element(disk, "target").get("dev", "")]))
-        for chain in disk.findall("backingStore"):
-            disk.remove(chain)
-    for channel in domain.iter("channel"):
-        element(channel, "source").set("path", str(ports[element(channel, "target").get("name", "")]))
-    for serial in [*domain.iter("serial"), *domain.iter("console")]:
-        element(serial, "source").set("path", str(console))
-    for argument in domain.iter(f"{{{QEMU_NAMESPACE}}}arg"):
-        value = argument.get("value", "")
-        if value.startswith("user,"):
-            kept = [part for part in value.split(",") if not part.startswith("hostfwd=")]
-            added = [f"hostfwd=tcp:127.0.0.1:{host}-10.0.2.15:{guest}" for guest, host in forwards.items()]
-            argument.set("value", ",".join(kept + added))
-    return ET.tostring(domain, encoding="unicode")
-
-
-def throttle(xml: str, disk_iops: int) -> str:
-    """A domain's XML in which QEMU lets each disk do at most so many reads and writes a second."""
-    ET.register_namespace("qemu", QEMU_NAMESPACE)
-    domain = ET.fromstring(xml)  # noqa: S314 - libvirt's own output, from a file of our cache
-    for disk in domain.iter("disk"):
-        for before in disk.findall("iotune"):
-            disk.remove(before)
-        ET.SubElement(ET.SubElement(disk, "iotune"), "total_iops_sec").text = str(disk_iops)
-    return ET.tostring(domain, encoding="unicode")
-
-
-def by_name(disks: Disks) -> dict[str, Path]:
-    return dict(zip(DISK_NAMES, (disks.root, disks.swap), strict=True))
-
-
-def element(parent: ET.Element, tag: str) -> ET.Element:
-    found = parent.find(tag)
-    if found is None:
-        raise GuestError(f"the saved guest's XML has a <{parent.tag}> without <{tag}>")
-    return found
+def own_sockets(sockets: Path) -> dict[str, Path]:
+    """A socket for each virtio-serial port."""
+    return {name: sockets / f"{name}.sock" for name in PORT_NAMES}
 
 
 def fresh_disks(folder: Path, root: Path, swap: Path, kind: str) -> Disks:
@@ -270,26 +244,6 @@ def fresh_disks(folder: Path, root: Path, swap: Path, kind: str) -> Disks:
             "qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", base.resolve(), overlay,
         ], hint="apt-get install qemu-utils")  # fmt: skip
     return disks
-
-
-@contextmanager
-def watched(connection: libvirt.virConnect, guest: Guest) -> Iterator[Guest]:
-    """Note the guest's end as it happens."""
-
-    def ended(_connection: object, _domain: object, event: int, _detail: int, _opaque: object) -> None:
-        if event in (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED):
-            guest.gone.set()
-
-    try:
-        lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
-        callback = connection.domainEventRegisterAny(guest.domain, lifecycle, ended, None)
-    except libvirt.libvirtError as error:
-        raise GuestLost(f"the guest is gone as soon as it was there: {error}") from error
-    try:
-        yield guest
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            connection.domainEventDeregisterAny(callback)
 
 
 def is_active(domain: libvirt.virDomain) -> bool:

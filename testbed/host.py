@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.accelerator import KVM, remembered
-from testbed.errors import HostError
+from testbed.errors import DiskFull, HostError
 
 GIB = 1024**3
 
@@ -86,6 +86,16 @@ def disk_space(folder: Path, needed_gib: float) -> Need:
         f"{free:.0f} GiB free in {place}, {needed_gib:.0f} needed",
         "free some, or give another folder: python run.py --cache DIR",
     )
+
+
+def require_room(folder: Path, needed_mb: float) -> None:
+    """Raises DiskFull unless so many megabytes (10^6 bytes) are free where ``folder`` is."""
+    free_mb = shutil.disk_usage(folder).free / 1e6
+    if free_mb < needed_mb:
+        raise DiskFull(
+            f"{folder}: {free_mb:.0f} MB free, {needed_mb:.0f} needed",
+            "free some (python run.py clean --cache), then go on with --resume",
+        )
 
 
 def writable(folder: Path) -> Need:

@@ -13,6 +13,7 @@ from pathlib import Path
 from testbed.errors import HostError
 
 TAIL_LINES = 15
+TAIL_BYTES = 64 * 1024
 GRACE_SECONDS = 10
 
 
@@ -78,8 +79,10 @@ def failure(words: Sequence[str], code: int, said: str, hint: str | None) -> Hos
 
 
 def tail(path: Path, lines: int = TAIL_LINES) -> str:
-    """The last ``lines`` lines of a text file; "" if it is not there."""
+    """The last ``lines`` lines of a text file, TAIL_BYTES at most; "" if it is not there."""
     try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""

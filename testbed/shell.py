@@ -13,10 +13,15 @@ from pathlib import Path
 
 import paramiko
 
-from testbed.errors import GuestError
+from testbed.errors import GuestError, ShellSilent
 
 CONNECT_SECONDS = 20.0  # one try: a key exchange takes about a second under emulation, more under memory pressure
 PAUSE_SECONDS = 0.3
+COMMAND_S = 120.0
+PRESSED_S = 300.0  # for a command while the guest is short of memory: sshd and the shell may be in swap
+OUTPUT_BYTES = 16 * 1024 * 1024  # of a command; the guest is not trusted to end
+CHUNK = 65536
+UNPACK = "tar --extract --no-same-owner --directory /"
 
 
 @dataclass(frozen=True)
@@ -34,22 +39,21 @@ class Shell:
     def __init__(self, client: paramiko.SSHClient) -> None:
         self._client = client
 
-    def run(self, *command: str, timeout: float = 120, check: bool = True) -> str:
+    def run(self, *command: str, timeout: float = COMMAND_S, check: bool = True) -> str:
         """Run a command in the guest and return its output.
 
-        Raises GuestError if it fails (unless ``check`` is false) or is silent for longer than ``timeout`` seconds.
+        Raises GuestError if it fails (unless ``check`` is false) or says more than OUTPUT_BYTES, ShellSilent if it has
+        not ended after ``timeout`` seconds.
         """
         line = shlex.join(command)
+        deadline = time.monotonic() + timeout
         try:
-            deadline = time.monotonic() + timeout
-            _, stdout, stderr = self._client.exec_command(line, timeout=timeout)
-            output = stdout.read().decode(errors="replace")
-            errors = stderr.read().decode(errors="replace")
-            if not stdout.channel.status_event.wait(max(deadline - time.monotonic(), 0.1)):
-                raise TimeoutError
-            code = stdout.channel.recv_exit_status()
+            _, stdout, _ = self._client.exec_command(line, timeout=timeout)
+            channel = stdout.channel
+            output, errors = read_all(channel, channel.recv, deadline), read_all(channel, channel.recv_stderr, deadline)
+            code = exit_code(channel, deadline)
         except TimeoutError as error:
-            raise GuestError(f"in the guest, still running after {timeout:.0f} s: {line}") from error
+            raise ShellSilent(f"in the guest, still running after {timeout:.0f} s: {line}") from error
         except (paramiko.SSHException, OSError) as error:
             raise GuestError(f"the SSH session ended during: {line} ({error})") from error
         if check and code != 0:
@@ -59,25 +63,55 @@ class Shell:
     def put(self, files: Sequence[File]) -> None:
         """Write files in the guest, in one transfer; their folders are made. Raises GuestError."""
         try:
-            stdin, stdout, stderr = self._client.exec_command(
-                "tar --extract --no-same-owner --directory /", timeout=120
-            )
+            deadline = time.monotonic() + COMMAND_S
+            stdin, stdout, _ = self._client.exec_command(UNPACK, timeout=COMMAND_S)
             with tarfile.open(fileobj=stdin, mode="w|") as archive:
                 for file in files:
                     entry = tarfile.TarInfo(file.target.lstrip("/"))
                     entry.size, entry.mode = len(file.content), file.mode
                     archive.addfile(entry, io.BytesIO(file.content))
             stdin.channel.shutdown_write()
-            errors = stderr.read().decode(errors="replace")
-            code = stdout.channel.recv_exit_status()
+            errors = read_all(stdout.channel, stdout.channel.recv_stderr, deadline)
+            code = exit_code(stdout.channel, deadline)
         except (paramiko.SSHException, OSError) as error:
             raise GuestError(f"files could not be sent to the guest: {error}") from error
         if code != 0:
             raise GuestError(f"files could not be written in the guest: {errors.strip()}")
 
+    def open_session(self) -> paramiko.Channel:
+        """A channel for a command or a terminal of the caller's own. Raises GuestError if the session has ended."""
+        try:
+            if transport := self._client.get_transport():
+                return transport.open_session(timeout=CONNECT_SECONDS)
+            raise paramiko.SSHException("it was closed")
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise GuestError(f"the SSH session has ended: {error}") from error
+
     def close(self) -> None:
         with contextlib.suppress(Exception):
             self._client.close()
+
+
+def read_all(channel: paramiko.Channel, receive: Callable[[int], bytes], deadline: float) -> str:
+    """Everything until the end. Raises TimeoutError at ``deadline`` (monotonic), GuestError when it is too much."""
+    received = bytearray()
+    while True:
+        channel.settimeout(max(deadline - time.monotonic(), 0.1))
+        piece = receive(CHUNK)
+        if not piece:
+            return received.decode(errors="replace")
+        received += piece
+        if len(received) > OUTPUT_BYTES:
+            raise GuestError(f"a command in the guest says more than {OUTPUT_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+
+
+def exit_code(channel: paramiko.Channel, deadline: float) -> int:
+    """Of a command that says no more. Raises TimeoutError at ``deadline`` (monotonic)."""
+    if not channel.status_event.wait(max(deadline - time.monotonic(), 0.1)):
+        raise TimeoutError
+    return channel.recv_exit_status()
 
 
 def open_shell(port: int, private_key: Path, host_key: Path, limit: float, alive: Callable[[], None]) -> Shell:
@@ -106,7 +140,7 @@ def open_shell(port: int, private_key: Path, host_key: Path, limit: float, alive
             client.close()
             reason = error
             time.sleep(PAUSE_SECONDS)
-    raise GuestError(f"the guest did not answer over SSH within {limit:.0f} s ({reason})")
+    raise ShellSilent(f"the guest did not answer over SSH within {limit:.0f} s ({reason})")
 
 
 def pinned_client(port: int, host_key: Path) -> paramiko.SSHClient:

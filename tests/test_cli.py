@@ -7,6 +7,8 @@ import pytest
 
 import run
 from experiment import commands
+from testbed import ledger
+from testbed.cache import Cache, held
 
 PROJECT = Path(__file__).parent.parent
 
@@ -154,3 +156,34 @@ def test_a_run_that_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.Capt
     (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "complete": True, "valid": True, "reason": ""}))
     assert run.main(words(tmp_path, "--resume", "latest")) == 0
     assert "nothing is left" in capsys.readouterr().out
+
+
+def test_nothing_to_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(words(tmp_path, "clean")) == 0
+    assert capsys.readouterr().out == "no killed run has left anything\n"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "cache" / ledger.FOLDER
+    place.mkdir(parents=True)
+    overlays = tmp_path / "cache" / "guests" / "01-baseline-0a1b2c3d"
+    overlays.mkdir(parents=True)
+    (overlays / "swap.qcow2").write_bytes(bytes(3_000_000))
+    (place / "1-00000000.jsonl").write_bytes(ledger.entry("folder", overlays))
+    entry = Cache(tmp_path / "cache").obtain("disk", {}, lambda folder: (folder / "root.raw").touch())
+    held.pop(entry).close()
+    for _ in range(2):
+        assert run.main(words(tmp_path, "clean", "--cache", "--dry-run")) == 0
+        text = capsys.readouterr().out
+        assert f"would remove {overlays} (3.0 MB)" in text
+        assert entry.name in text
+        assert "would be removed" in text
+        assert overlays.exists()
+        assert entry.exists()
+    assert run.main(words(tmp_path, "clean")) == 0
+    assert f"removed {overlays}" in capsys.readouterr().out
+    assert not overlays.exists()
+    assert entry.exists(), "images only when asked for"
+    assert run.main(words(tmp_path, "clean", "--cache")) == 0
+    assert not entry.exists()

@@ -3,7 +3,8 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from testbed.guest import PORT_NAMES, Disks, readdress, render, throttle
+from testbed.domain import Disks, readdress, render, throttle
+from testbed.guest import PORT_NAMES
 
 PORTS = {name: Path(f"/run/{name}.sock") for name in PORT_NAMES}
 

@@ -82,9 +82,8 @@ def test_an_attempt_is_set_aside_never_overwritten(store: Store, plan: Plan) -> 
 
 def test_the_journal_is_appended(tmp_path: Path) -> None:
     for number in (1, 2):
-        journal = Journal(tmp_path / "cell.jsonl")
-        journal.step("restore", guest=number)
-        journal.close()
+        with Journal(tmp_path / "cell.jsonl") as journal:
+            journal.step("restore", guest=number)
     lines = [json.loads(line) for line in (tmp_path / "cell.jsonl").read_text().splitlines()]
     assert [line["guest"] for line in lines] == [1, 2]
     assert all(line["type"] == "step" and line["host"] > 0 for line in lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from testbed.shell import File, Shell
+from testbed.shell import PRESSED_S, File, Shell
 
 WORKLOADS = Path(__file__).parent
 MIB = 1024 * 1024
@@ -73,7 +73,7 @@ class Plain(Topology):
         shell.run("systemctl", "start", "--no-block", "alpha.service")
 
     def stop_alpha(self, shell: Shell) -> None:
-        shell.run("systemctl", "stop", "alpha.service")
+        shell.run("systemctl", "stop", "alpha.service", timeout=PRESSED_S)
 
 
 class Lxc(Topology):
@@ -97,7 +97,7 @@ class Lxc(Topology):
         shell.run("lxc-start", "--name=alpha", "--logfile=/var/log/lxc-alpha.log")
 
     def stop_alpha(self, shell: Shell) -> None:
-        shell.run("lxc-stop", "--name=alpha", "--kill")
+        shell.run("lxc-stop", "--name=alpha", "--kill", timeout=PRESSED_S)
 
 
 def container(name: str, command: str, devices: Sequence[str], ceiling_mib: int) -> File:

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--buffer-pool", required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, memory_tree(Path(scratch), "6G") as root:
+    with tempfile.TemporaryDirectory(dir=given.out) as scratch, memory_tree(Path(scratch), "6G") as root:
         unpack(given.root, root)
         add_kernel_files(root)
         mount(str(given.dataset.resolve()), root / "mnt", None, MS_BIND)

@@ -1,0 +1,98 @@
+"""A run on a real guest that is as short as one can be, and what there must not be when it is over."""
+
+import csv
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import psutil
+import tomli_w
+
+from testbed import ledger
+from testbed.connection import PREFIX, SHORT_PLACE
+
+PROJECT = Path(__file__).parent.parent
+CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache")).resolve()
+CONDITIONS = ("baseline", "working-set")
+# The snapshot depends on none of these. Other work on the host is no reason to run a cell again here.
+SHORTER = {
+    "steps": {"before_recording_s": 0.5, "before_request_s": 2, "after_response_s": 1},
+    "checks": {"others_share": 1.0, "steal_share": 1.0, "sampler_late_s": 5.0, "clock_jump_s": 5.0},
+}
+
+
+def configuration(folder: Path, **limits: float) -> Path:
+    """experiments.toml with other values for some keys, and for those of [limits] that are given."""
+    values = tomllib.loads((PROJECT / "experiments.toml").read_text())
+    for section, changes in {**SHORTER, "limits": limits}.items():
+        values[section].update(changes)
+    path = folder / "short.toml"
+    path.write_text(tomli_w.dumps(values))
+    return path
+
+
+def command(folder: Path, *words: str, config: Path | None = None) -> list[str]:
+    """run.py with results in ``folder`` and the project's cache."""
+    given = ["--config", str(config or folder / "short.toml"), "--results", str(folder / "results")]
+    return [sys.executable, "run.py", *given, "--cache", str(CACHE), *words]
+
+
+def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command(folder, *words), cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    words_ = command(folder, *words)
+    done = subprocess.run(words_, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=900)
+    print(done.stdout, done.stderr)
+    return done
+
+
+def runs(folder: Path) -> list[Path]:
+    """The runs that there are, oldest first."""
+    return sorted(path.parent for path in (folder / "results").glob("2*/plan.json"))
+
+
+def last_record(cell: Path) -> dict[str, object]:
+    record: dict[str, object] = json.loads((cell / "cell.jsonl").read_text().splitlines()[-1])
+    return record
+
+
+def assert_complete(run: Path) -> None:
+    """Every planned cell counts, and tables, figures and report are there."""
+    planned = [cell["name"] for cell in json.loads((run / "plan.json").read_text())["cells"]]
+    assert sorted(path.name for path in (run / "cells").iterdir()) == sorted(planned)
+    for name in planned:
+        last = last_record(run / "cells" / name)
+        assert (last["type"], last["complete"], last["valid"]) == ("end", True, True)
+    with (run / "tables" / "cells.csv").open() as file:
+        assert [row["cell"] for row in csv.DictReader(file)] == planned
+    assert (run / "report.html").is_file()
+    assert list((run / "figures").glob("*.svg"))
+
+
+def processes() -> list[psutil.Process]:
+    """Guests of our cache, and whatever else is at work for a run in it."""
+    return ledger.processes_of(CACHE / "guests")
+
+
+def short_folders() -> set[Path]:
+    return set(SHORT_PLACE.glob(f"{PREFIX}*"))
+
+
+def assert_nothing_left(before: set[Path]) -> None:
+    """No process, no overlay, no socket, no ledger, no lock. ``before``: short_folders() earlier."""
+    assert [process.cmdline() for process in processes()] == []
+    assert list((CACHE / "guests").iterdir()) == []
+    assert short_folders() <= before
+    assert list((CACHE / ledger.FOLDER).iterdir()) == []
+    for lock in CACHE.glob("*.lock"):
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

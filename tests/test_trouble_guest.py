@@ -1,0 +1,227 @@
+"""A guest in trouble: each kind is its own error, found within its limit. Each test has a fork of its own."""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+from short_run import CACHE, PROJECT
+
+from experiment.config import Configuration, load
+from experiment.evidence import kernel_log
+from experiment.progress import Progress
+from experiment.runner import Prepared, prepare
+from measure.recording import SampleStream
+from measure.stream import Hello
+from testbed import ledger, watch, watchdog
+from testbed.cache import Cache
+from testbed.connection import connect
+from testbed.errors import (
+    ChannelSilent,
+    ConsoleFlood,
+    GuestLost,
+    GuestOutOfMemory,
+    GuestPanicked,
+    HarnessError,
+    LibvirtStuck,
+    RequestTimeout,
+    ShellSilent,
+)
+from testbed.guest import MEASURE_PORT, Guest, restore
+from testbed.shell import Shell
+from workloads.service_a.request import request
+
+pytestmark = pytest.mark.guest
+
+CYCLES = 100 if os.environ.get("PAGING_SURVIVAL") else 6
+
+
+@pytest.fixture(scope="module")
+def settings() -> Configuration:
+    return load(PROJECT / "experiments.toml")
+
+
+@pytest.fixture(scope="module")
+def prepared(settings: Configuration) -> Prepared:
+    with Progress(Console(), settings.roles, 0, 0) as progress:
+        return prepare(Cache(CACHE), settings, ["lxc"], progress)
+
+
+@contextmanager
+def forked(prepared: Prepared, folder: Path) -> Iterator[Guest]:
+    snapshot = prepared.snapshots["lxc"]
+    with ExitStack() as stack:
+        connection, sockets = stack.enter_context(connect("embed"))
+        saved = (snapshot.memory, snapshot.disks)
+        guest = stack.enter_context(restore(connection, sockets, prepared.image, *saved, folder))
+        guest.resume()
+        yield guest
+
+
+@pytest.fixture
+def guest(prepared: Prepared, tmp_path: Path) -> Iterator[Guest]:
+    with forked(prepared, tmp_path) as guest:
+        yield guest
+
+
+@pytest.fixture
+def shell(guest: Guest) -> Iterator[Shell]:
+    shell = guest.shell(90)
+    yield shell
+    shell.close()
+
+
+def background(shell: Shell, command: str) -> None:
+    """Of a command after which the shell may not come back."""
+    shell.run("sh", "-c", f"(sleep 0.2; {command}) > /dev/null 2>&1 &")
+
+
+def trouble(guest: Guest, limit: float = 30) -> HarnessError:
+    """The first that ``alive`` raises."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        try:
+            guest.alive()
+        except HarnessError as error:
+            return error
+        time.sleep(0.05)
+    raise AssertionError("the guest is well")
+
+
+def qemu(folder: Path) -> psutil.Process:
+    (process,) = ledger.processes_of(folder)
+    return process
+
+
+def test_panic(guest: Guest, shell: Shell) -> None:
+    background(shell, "echo c > /proc/sysrq-trigger")
+    error = trouble(guest)
+    assert type(error) is GuestPanicked
+    assert "sysrq triggered crash" in str(error)
+
+
+def test_a_process_killed_for_want_of_memory(guest: Guest, shell: Shell) -> None:
+    background(shell, "echo f > /proc/sysrq-trigger")
+    error = trouble(guest)
+    assert type(error) is GuestOutOfMemory
+    assert "Killed process" in str(error)
+
+
+def test_power_off(guest: Guest, shell: Shell) -> None:
+    background(shell, "poweroff --force --force")
+    assert type(trouble(guest)) is GuestLost
+
+
+def test_qemu_killed(guest: Guest, tmp_path: Path) -> None:
+    qemu(tmp_path).kill()
+    assert type(trouble(guest)) is GuestLost
+    assert "gone" in kernel_log(guest)
+
+
+def test_ssh_stopped(guest: Guest, shell: Shell) -> None:
+    shell.run("sh", "-c", "systemctl stop ssh.socket ssh.service 2>/dev/null; systemctl is-active ssh.service; true")
+    begin = time.monotonic()
+    with pytest.raises(ShellSilent, match="console's last lines"):
+        guest.shell(5)
+    assert time.monotonic() - begin < 30
+    assert shell.run("echo", "still here").strip() == "still here"
+
+
+def test_a_command_that_does_not_end(shell: Shell) -> None:
+    begin = time.monotonic()
+    with pytest.raises(ShellSilent, match="still running after 2 s: sleep 1000"):
+        shell.run("sleep", "1000", timeout=2)
+    with pytest.raises(ShellSilent):
+        shell.run("sh", "-c", "while echo on; do sleep 0.3; done", timeout=2)
+    assert time.monotonic() - begin < 15
+
+
+def test_a_command_that_says_too_much(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testbed.shell.OUTPUT_BYTES", 100_000)
+    with pytest.raises(HarnessError, match="more than 100000 bytes"):
+        shell.run("cat", "/dev/zero")
+
+
+def test_console_flood(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = watch.ConsoleReader
+    monkeypatch.setattr(watch, "ConsoleReader", lambda path: reader(path, limit=100_000))
+    with forked(prepared, tmp_path) as guest:
+        shell = guest.shell(90)
+        background(shell, "yes flood > /dev/ttyS0")
+        error = trouble(guest, 60)
+        shell.close()
+        assert type(error) is ConsoleFlood
+        assert guest.watch.gone.wait(30), "it is ended, or it would go on"
+        assert guest.console.stat().st_size < 5_000_000
+
+
+def test_sampler_silent(guest: Guest, tmp_path: Path) -> None:
+    stream = SampleStream(guest.ports[MEASURE_PORT], tmp_path / "samples.jsonl")
+    process = qemu(tmp_path)
+    process.suspend()
+    try:
+        stream.send("ping")
+        with pytest.raises(ChannelSilent, match="the answer did not come within 2 s"):
+            stream.wait(lambda record: isinstance(record, Hello), 2, "the answer", guest.alive)
+    finally:
+        process.resume()
+        stream.close()
+
+
+def test_request_without_end(guest: Guest, shell: Shell) -> None:
+    shell.run("pkill", "-STOP", "mariadbd")
+    begin = time.monotonic()
+    with pytest.raises(RequestTimeout):
+        request(guest.http_port, 3)
+    assert time.monotonic() - begin < 10
+    shell.run("pkill", "-CONT", "mariadbd")
+
+
+def test_libvirt_call_that_does_not_return(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "CALL_S", 2.0)
+    process = qemu(tmp_path)
+    process.suspend()  # its monitor does not answer any more
+    begin = time.monotonic()
+    with pytest.raises(LibvirtStuck, match="within 2 s from: the disks' limits"):
+        guest.disk_iops()
+    assert time.monotonic() - begin < 20
+    assert "blockIoTune" in (tmp_path / watchdog.STACKS).read_text()
+    assert not process.is_running()
+
+
+def test_restored_and_destroyed_again_and_again_nothing_leaks(prepared: Prepared, tmp_path: Path) -> None:
+    """The first cycles fill caches: libvirt's, Python's. After that every one must cost nothing that stays."""
+    me = psutil.Process()
+
+    def cycle(number: int) -> None:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with forked(prepared, folder) as guest:
+            guest.alive()
+            sockets = next(iter(guest.ports.values())).parent
+            assert sockets.is_dir()
+        assert ledger.processes_of(folder) == []
+        assert not sockets.exists()
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+    def state() -> tuple[int, int]:
+        gc.collect()
+        return me.num_fds(), threading.active_count()
+
+    for number in range(3):
+        cycle(number)
+    before, rss = state(), me.memory_info().rss
+    for number in range(CYCLES):
+        cycle(number)
+    assert state() == before
+    grown = (me.memory_info().rss - rss) / 2**20
+    print(f"{CYCLES} cycles: {grown:+.1f} MiB, descriptors and threads {before}")
+    assert grown < 1 + 0.02 * CYCLES
