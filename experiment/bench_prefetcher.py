@@ -3,8 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,10 @@ from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
 from experiment.config import Configuration
 from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
 from experiment.progress import Progress, clock
-from experiment.runner import prepare
+from experiment.runner import Prepared, prepare
 from testbed import ledger
 from testbed.cache import Cache
-from testbed.errors import GuestError
+from testbed.errors import GuestError, GuestLost
 
 IDLE = 50  # containers at rest
 BEFORE_REST_S = 70.0  # prefetchd looks around less often when there was nothing for a minute
@@ -26,8 +28,11 @@ REST_S = 120.0
 WAKES = 5  # of the adversary in a round ...
 WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready again
 LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
-SPARE_MIB = 64  # what it touches instead: a few pages of these
+SPARE_MIB = 64  # what it touches instead: a few pages of these, others in each round
 FEW, STRIDE = 16, 64  # pages, so far apart that reading ahead brings none of the others
+PAIR_S = 110.0  # under emulation
+MOST_LOST = 4  # QEMU before 8.1 loses one now and then where prefetchd comes and goes often
+APART = 16  # pages between those of one round and those of another
 NEIGHBOUR_SHARE = 0.84  # of all memory: with the system's own a little too much, so that it is under pressure
 SETTLE_MS = 2000
 POOL_MIB = 32  # so that the set is never too large for prefetchd: its worst is to be seen
@@ -102,6 +107,7 @@ class Adversary:
     wakes: int
     neighbour_mib: int
     passes: int
+    lost: int  # guests on the way
     rounds: tuple[Round, ...]
     ratio: Estimate
 
@@ -123,9 +129,44 @@ def measure_rest(rig: Rig, containers: int = IDLE, seconds: float = REST_S) -> R
     return Rest(containers, elapsed, cpu_us, cpu_us / 1e6 / elapsed, memory["VmRSS"], memory["VmHWM"])
 
 
-def measure_adversary(rig: Rig, settings: Settings, pairs: int, report: Callable[[str], None]) -> Adversary:
-    """``pairs`` rounds of each policy, in alternating order, all from the same learnt set."""
-    report("adversary: learns its working set")
+@dataclass(frozen=True)
+class Scene:
+    """A fork in which prefetchd has learnt what it will give the adversary for nothing, and a neighbour is there."""
+
+    rig: Rig
+    adversary: Container
+    neighbour: Container
+    neighbour_mib: int
+    set_pages: int
+
+
+def measure_adversary(
+    fork: Callable[[], AbstractContextManager[Rig]], settings: Settings, pairs: int, report: Callable[[str], None]
+) -> Adversary:
+    """``pairs`` rounds of each policy, in alternating order. Where a guest is lost, the rest is done in another."""
+    rounds: list[Round] = []
+    passes = 0
+    lost = 0
+    while len(rounds) < 2 * pairs:
+        try:
+            with fork() as rig:
+                report("adversary: learns its working set")
+                scene = set_up(rig)
+                passes = passes or math.ceil(WAKES * WAKE_S / scene.neighbour.tell("sum 1").seconds)
+                while len(rounds) < 2 * pairs:
+                    report(f"adversary: pair {len(rounds) // 2 + 1} of {pairs}, at most {clock(PAIR_S)} each")
+                    rounds += perform_pair(scene, passes, len(rounds))
+        except GuestLost as error:
+            lost += 1
+            if lost == MOST_LOST:
+                raise
+            report(f"adversary: {error}")
+    times = {policy: np.array(seconds) for policy, seconds in by_policy(rounds).items()}
+    ratio = estimate([times["working-set"], times["off"]], ratio_of_medians, settings)
+    return Adversary(scene.set_pages, WAKES, scene.neighbour_mib, passes, lost, tuple(rounds), ratio)
+
+
+def set_up(rig: Rig) -> Scene:
     adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
     rig.start(*options("off"))
     rig.learn(adversary, ADVERSARY, f"touch 0 {LEARNT_MIB * 256} 1")
@@ -134,20 +175,16 @@ def measure_adversary(rig: Rig, settings: Settings, pairs: int, report: Callable
     rig.shell.run("cp", "-a", f"{PLACE}/state", f"{PLACE}/learnt")
     adversary.push_out()
     neighbour_mib = int(NEIGHBOUR_SHARE * memory_mib(rig))
-    neighbour = rig.container(NEIGHBOUR, neighbour_mib)
-    passes = math.ceil(WAKES * WAKE_S / neighbour.tell("sum 1").seconds)
-    rounds: list[Round] = []
-    begin = time.monotonic()
-    for pair in range(pairs):
-        left = f", {clock((time.monotonic() - begin) / pair * (pairs - pair))} left" if pair else ""
-        report(f"adversary: pair {pair + 1} of {pairs}{left}")
-        order = ("off", "working-set") if pair % 2 == 0 else ("working-set", "off")
-        rounds += [perform(rig, adversary, neighbour, policy, passes) for policy in order]
+    return Scene(rig, adversary, rig.container(NEIGHBOUR, neighbour_mib), neighbour_mib, set_pages)
+
+
+def perform_pair(scene: Scene, passes: int, done: int) -> list[Round]:
+    """A round of each policy, in the other order than the pair before; ``done`` rounds came before them."""
+    order = ("off", "working-set") if done % 4 == 0 else ("working-set", "off")
+    rounds = [perform(scene, policy, passes, first_page(done + turn)) for turn, policy in enumerate(order)]
     if not all(r.majors for r in rounds):
         raise GuestError("the neighbour was not under pressure in every round: they show nothing")
-    times = {policy: np.array([r.seconds for r in rounds if r.policy == policy]) for policy in ("working-set", "off")}
-    ratio = estimate([times["working-set"], times["off"]], ratio_of_medians, settings)
-    return Adversary(set_pages, WAKES, neighbour_mib, passes, tuple(rounds), ratio)
+    return rounds
 
 
 def memory_mib(rig: Rig) -> int:
@@ -160,15 +197,22 @@ def options(policy: str) -> list[str]:
     return ["--group", f"{ADVERSARY}=storm/{ADVERSARY}", "--policy", policy, "--state", f"{PLACE}/state", *room]
 
 
-def perform(rig: Rig, adversary: Container, neighbour: Container, policy: str, passes: int) -> Round:
+def first_page(number: int) -> int:
+    """Of the adversary's wakes in a round. No round has the last one's pages: reclaim spares what was touched last."""
+    span = WAKES * FEW * STRIDE
+    spans, turns = SPARE_MIB * 256 // span, STRIDE // APART
+    return LEARNT_MIB * 256 + number % spans * span + number // spans % turns * APART
+
+
+def perform(scene: Scene, policy: str, passes: int, first: int) -> Round:
     """One round: prefetchd trusts the learnt set wholly, the neighbour is in memory, the adversary is not."""
+    rig, adversary, neighbour = scene.rig, scene.adversary, scene.neighbour
     rig.shell.run("sh", "-c", "rm -rf $1/state $1/events; cp -a $1/learnt $1/state", "sh", PLACE)
-    adversary.tell("out")  # reclaim alone spares what was touched last: the very pages of the next wakes
     adversary.push_out()
     neighbour.tell("sum 1")
     rig.start(*options(policy))
     rig.ready(ADVERSARY)
-    words = [PLACE, passes, WAKES, WAKE_S, LEARNT_MIB * 256, FEW, STRIDE]
+    words = [PLACE, passes, WAKES, WAKE_S, first, FEW, STRIDE]
     said = rig.shell.run("sh", "-c", ROUND, "sh", *(str(word) for word in words), timeout=600)
     *wakes, answer = (Touched(**json.loads(line)) for line in said.splitlines())
     woken = tuple(wake.majflt for wake in wakes)
@@ -217,18 +261,25 @@ def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
 
 
 def main(configuration: Configuration, cache: Cache, console: Console, pairs: int, out: Path | None) -> int:
-    """Measure both in one fork; each is printed and, as JSON, kept as soon as it is there. Raises GuestError."""
-    with Progress(console, configuration.roles, 0, 0) as progress:
+    """Measure both, each in forks of its own, and print and keep each once it is there. Raises GuestError."""
+    with Progress(console, configuration.roles, 0, 0) as progress, ledger.folder(cache.directory, "bench-") as folder:
         prepared = prepare(cache, configuration, ["lxc"], progress)
-        with ledger.folder(cache.directory, "bench-") as folder, open_rig(prepared, folder) as rig:
-            progress.stage(f"prefetchd at rest: {clock(BEFORE_REST_S + REST_S)} and some")
+        progress.stage(f"prefetchd at rest: {clock(BEFORE_REST_S + REST_S)} and some")
+        with open_fork(prepared, folder) as rig:
             rest = measure_rest(rig)
-            keep(out, {"rest": asdict(rest)})
-            console.print(table(rest_rows(rest)))
-            adversary = measure_adversary(rig, configuration.bars, pairs, progress.stage)
-            keep(out, {"rest": asdict(rest), "adversary": asdict(adversary)})
-            console.print(table(adversary_rows(adversary)))
+        keep(out, {"rest": asdict(rest)})
+        console.print(table(rest_rows(rest)))
+        fork = partial(open_fork, prepared, folder)
+        adversary = measure_adversary(fork, configuration.bars, pairs, progress.stage)
+        keep(out, {"rest": asdict(rest), "adversary": asdict(adversary)})
+        console.print(table(adversary_rows(adversary)))
     return 0
+
+
+@contextmanager
+def open_fork(prepared: Prepared, scratch: Path) -> Iterator[Rig]:
+    with ledger.folder(scratch, "fork-") as folder, open_rig(prepared, folder) as rig:
+        yield rig
 
 
 def keep(out: Path | None, costs: Mapping[str, object]) -> None:

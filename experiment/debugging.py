@@ -15,6 +15,7 @@ from experiment.plan import Cell
 from experiment.store import Store, read_last
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest, is_active
+from testbed.watch import CONSOLE_BYTES
 
 CONSOLE = "console.log"
 KNOWN_HOSTS = "known_hosts"
@@ -30,7 +31,7 @@ def named(store: Store, cell_name: str) -> Cell:
     for cell in cells:
         if cell.name == cell_name:
             return cell
-    there = ", ".join(sorted(cell.name for cell in cells))
+    there = printable(", ".join(sorted(cell.name for cell in cells)))
     raise UsageError(f"run {store.run} has no cell {cell_name!r}", f"its cells: {there}")
 
 
@@ -69,7 +70,8 @@ def console_of(folder: Path) -> str:
     plain = folder / CONSOLE
     packed = plain.with_name(f"{CONSOLE}.gz")
     try:
-        raw = gzip.decompress(packed.read_bytes()) if packed.exists() else plain.read_bytes()
+        with gzip.open(packed) if packed.exists() else plain.open("rb") as file:
+            raw = file.read(CONSOLE_BYTES)
     except FileNotFoundError:
         return "(no console was kept)"
     except (OSError, EOFError, zlib.error) as error:

@@ -191,4 +191,8 @@ def open_rig(prepared: Prepared, folder: Path, service: bool = False) -> Iterato
         stack.callback(shell.close)
         shell.put([File(f"{PLACE}/toucher", toucher.read_bytes(), 0o755), *programs(PLACE)])
         shell.run("sh", "-c", CLEAR, "sh", PLACE, CGROUPS, "yes" if service else "no")
-        yield Rig(guest, shell)
+        try:
+            yield Rig(guest, shell)
+        except GuestError:
+            guest.alive()  # knows more, if the guest is gone
+            raise

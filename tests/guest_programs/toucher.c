@@ -6,7 +6,6 @@
  *
  *     touch FIRST COUNT STRIDE   read COUNT pages from FIRST on, STRIDE pages apart
  *     sum PASSES                 read every word of every page, so many times
- *     out                        unmap and begin to write out every page, those that were touched last, too
  *     fork COUNT                 children, one after the other, that write a page and end */
 #include <fcntl.h>
 #include <stdint.h>
@@ -75,12 +74,6 @@ static void sum(unsigned long passes)
 			total += memory[i];
 }
 
-static void page_out(void)
-{
-	if (madvise((void *)memory, pages * PAGE, MADV_PAGEOUT) < 0)
-		fail("MADV_PAGEOUT");
-}
-
 static void breed(unsigned long count)
 {
 	for (unsigned long i = 0; i < count; i++) {
@@ -105,8 +98,6 @@ static void obey(const char *line)
 		touch(a, b, c);
 	else if (n == 2 && strcmp(word, "sum") == 0)
 		sum(a);
-	else if (n == 1 && strcmp(word, "out") == 0)
-		page_out();
 	else if (n == 2 && strcmp(word, "fork") == 0)
 		breed(a);
 	else
