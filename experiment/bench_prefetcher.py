@@ -28,11 +28,12 @@ REST_S = 120.0
 WAKES = 5  # of the adversary in a round ...
 WAKE_S = 4.0  # ... so far apart: just more than prefetchd needs to be ready again
 LEARNT_MIB = 256  # what the adversary has taught prefetchd that it needs
-SPARE_MIB = 64  # what it touches instead: a few pages of these, others in each round
+SPAN_MIB = 20  # what it touches instead, in a round: a few pages of these, never the same again
 FEW, STRIDE = 16, 64  # pages, so far apart that reading ahead brings none of the others
 PAIR_S = 110.0  # under emulation
 MOST_LOST = 4  # QEMU before 8.1 loses one now and then where prefetchd comes and goes often
 APART = 16  # pages between those of one round and those of another
+TURNS = STRIDE // APART
 NEIGHBOUR_SHARE = 0.84  # of all memory: with the system's own a little too much, so that it is under pressure
 SETTLE_MS = 2000
 POOL_MIB = 32  # so that the set is never too large for prefetchd: its worst is to be seen
@@ -151,7 +152,7 @@ def measure_adversary(
         try:
             with fork() as rig:
                 report("adversary: learns its working set")
-                scene = set_up(rig)
+                scene = set_up(rig, spare_mib(2 * pairs))
                 passes = passes or math.ceil(WAKES * WAKE_S / scene.neighbour.tell("sum 1").seconds)
                 while len(rounds) < 2 * pairs:
                     report(f"adversary: pair {len(rounds) // 2 + 1} of {pairs}, at most {clock(PAIR_S)} each")
@@ -166,8 +167,8 @@ def measure_adversary(
     return Adversary(scene.set_pages, WAKES, scene.neighbour_mib, passes, lost, tuple(rounds), ratio)
 
 
-def set_up(rig: Rig) -> Scene:
-    adversary = rig.container(ADVERSARY, LEARNT_MIB + SPARE_MIB)
+def set_up(rig: Rig, spare: int) -> Scene:
+    adversary = rig.container(ADVERSARY, LEARNT_MIB + spare)
     rig.start(*options("off"))
     rig.learn(adversary, ADVERSARY, f"touch 0 {LEARNT_MIB * 256} 1")
     set_pages = int(rig.group(ADVERSARY)["set_pages"])
@@ -198,10 +199,14 @@ def options(policy: str) -> list[str]:
 
 
 def first_page(number: int) -> int:
-    """Of the adversary's wakes in a round. No round has the last one's pages: reclaim spares what was touched last."""
-    span = WAKES * FEW * STRIDE
-    spans, turns = SPARE_MIB * 256 // span, STRIDE // APART
-    return LEARNT_MIB * 256 + number % spans * span + number // spans % turns * APART
+    """Of the adversary's wakes in a round. Reclaim spares what was touched, so no page is touched in two rounds."""
+    span, turn = divmod(number, TURNS)
+    return LEARNT_MIB * 256 + span * SPAN_MIB * 256 + turn * APART
+
+
+def spare_mib(rounds: int) -> int:
+    """That so many rounds touch."""
+    return math.ceil(rounds / TURNS) * SPAN_MIB
 
 
 def perform(scene: Scene, policy: str, passes: int, first: int) -> Round:

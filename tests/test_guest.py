@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import tomli_w
+from short_run import configuration
 
 from experiment.config import load
 from experiment.image import build_image, resolve
@@ -135,11 +136,11 @@ def test_report_writes_the_same_bytes_again(quick: Path) -> None:
 def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guest, Shell]]:
     """A running fork of the lxc snapshot that the quick run left in the cache."""
     assert quick.exists()
-    configuration = load(PROJECT / "experiments.toml")
+    settings = load(PROJECT / "experiments.toml")
     cache = Cache(CACHE.resolve())
-    image, _ = build_image(cache, configuration, resolve(configuration, cache))
+    image, _ = build_image(cache, settings, resolve(settings, cache))
     accelerator = choose("auto", image.kernel, cache.directory)
-    folder = cache.find("snapshot-lxc", inputs(cache, configuration, image, accelerator, "lxc"))
+    folder = cache.find("snapshot-lxc", inputs(cache, settings, image, accelerator, "lxc"))
     assert folder is not None
     snapshot = Snapshot(folder, "lxc")
     with ExitStack() as stack:
@@ -233,7 +234,7 @@ def test_figure_1_on_plain_processes(tmp_path: Path) -> None:
 
 
 def test_the_papers_policy(tmp_path: Path) -> None:
-    done = run(tmp_path, "--conditions", "siblings", "--replicates", "1")
+    done = run(tmp_path, "--config", str(configuration(tmp_path)), "--conditions", "siblings", "--replicates", "1")
     assert done.returncode == 0, done.stderr
     (siblings,) = [row for row in table(tmp_path, "cells.csv") if row["condition"] == "siblings"]
     swapped_mib = 50
@@ -241,7 +242,9 @@ def test_the_papers_policy(tmp_path: Path) -> None:
 
 
 def test_slow_disks_and_a_service_that_stays_in_memory(tmp_path: Path) -> None:
-    done = run(tmp_path, "--suite", "prefetcher", "--conditions", "unpressured,baseline-200", "--replicates", "1")
+    short = str(configuration(tmp_path))
+    chosen = ("--suite", "prefetcher", "--conditions", "unpressured,baseline-200", "--replicates", "1")
+    done = run(tmp_path, "--config", short, *chosen)
     assert done.returncode == 0, done.stderr
     slow, resident = (cell_records(tmp_path, f"01-{name}") for name in ("baseline-200", "unpressured"))
     assert next(r for r in slow if r.get("step") == "restored")["disk_iops"] == {"vda": 200, "vdb": 200}
@@ -257,9 +260,9 @@ def test_slow_disks_and_a_service_that_stays_in_memory(tmp_path: Path) -> None:
 
 
 def test_kvm_is_refused_with_its_reason_where_it_does_not_work(tmp_path: Path) -> None:
-    configuration = load(PROJECT / "experiments.toml")
+    settings = load(PROJECT / "experiments.toml")
     cache = Cache(CACHE.resolve())
-    image, _ = build_image(cache, configuration, resolve(configuration, cache))
+    image, _ = build_image(cache, settings, resolve(settings, cache))
     works = probe(image.kernel)
     done = run(tmp_path, "--accel", "kvm", "--conditions", "baseline", "--replicates", "1")
     if works.name == "kvm":

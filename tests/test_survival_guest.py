@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     assert_nothing_left(before)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module", autouse=LONG)
 def _snapshot(tmp_path_factory: pytest.TempPathFactory) -> None:
     """So that no test builds it by the way."""
     folder = tmp_path_factory.mktemp("first")
@@ -180,6 +180,7 @@ def test_one_run_is_not_gone_on_with_twice(folder: Path) -> None:
     assert finish(folder, "clean").stdout == "no killed run has left anything\n"
 
 
+@long
 def test_three_failures_of_a_kind_end_the_run(folder: Path) -> None:
     configuration(folder, request_s=0.5)
     done = finish(folder, *ONE)

@@ -39,7 +39,7 @@ from workloads.service_a.request import request
 
 pytestmark = pytest.mark.guest
 
-CYCLES = 100 if os.environ.get("PAGING_SURVIVAL") else 6
+CYCLES = 100 if os.environ.get("PAGING_SURVIVAL") else 4
 
 
 @pytest.fixture(scope="module")
