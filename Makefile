@@ -20,7 +20,8 @@ check: setup lint
 	$(PYTHON) -m pytest -m "not guest" -n auto --dist loadfile
 
 survival: setup
-	PAGING_SURVIVAL=1 $(PYTHON) -m pytest tests/test_survival_guest.py tests/test_trouble_guest.py --durations=0
+	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
+		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py
 
 fuzz: setup
 	@$(MAKE) --no-print-directory --silent -C prefetch fuzz

@@ -113,9 +113,11 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
         verdict = run_steps(task, journal, on_step, on_tick, on_failure)
         complete = True
     except Exception as error:
-        verdict = Verdict(type(error).__name__, str(error) or type(error).__name__)
+        full = isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL
+        kind = DiskFull.__name__ if full else type(error).__name__
+        verdict = Verdict(kind, str(error) or kind)
         evidence.keep_error(task.folder, error)
-        if isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL:
+        if full:
             raise
         log.warning("%s failed: %s", task.cell.name, error)
     finally:

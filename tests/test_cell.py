@@ -92,6 +92,7 @@ def test_a_full_disk_is_no_cells_fault(task: Task, monkeypatch: pytest.MonkeyPat
     fail(monkeypatch, OSError(number, "No space left on device"))
     with pytest.raises(DiskFull, match="No space left"):
         perform(task)
+    assert end(task)["kind"] == "DiskFull"
 
 
 def test_what_ran_out_of_disk_may_be_wrapped(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

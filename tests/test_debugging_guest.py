@@ -30,6 +30,7 @@ from testbed.cache import Cache
 from testbed.keys import make_pair
 
 pytestmark = pytest.mark.guest
+long = pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
@@ -134,12 +135,14 @@ class TestAShellInAGuest:
         assert "root shell in a fork of snapshot-lxc-" in done.stderr
         assert "oops\n" in done.stderr
 
+    @long
     def test_more_than_an_ssh_window_in_both_directions(self) -> None:
         line = "x" * 1000
         done = fed(f"echo {line}\n" * 6000, "shell")
         assert done.returncode == 0
         assert done.stdout == f"{line}\n" * 6000
 
+    @long
     def test_a_guest_that_is_lost_is_told(self) -> None:
         done = fed("echo c > /proc/sysrq-trigger\n", "shell")
         assert done.returncode == 4
@@ -182,6 +185,7 @@ class TestAShellInAGuest:
         typist.type("\x04")
         assert session.end() == 5
 
+    @long
     def test_the_way_out_of_one_that_does_not_answer(self, session: Session) -> None:
         session.typist.see("# ")
         session.typist.type("cat\n")
@@ -189,6 +193,7 @@ class TestAShellInAGuest:
         session.typist.type("\x1d")
         assert session.end() == terminal.LEFT
 
+    @long
     def test_sigterm_leaves_nothing_either(self, session: Session) -> None:
         session.typist.see("# ")
         session.process.send_signal(signal.SIGTERM)

@@ -59,14 +59,15 @@ def _snapshot(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_killed_at_any_instant_it_goes_on(folder: Path, number: int) -> None:
-    after = random.Random(SEED + number).uniform(1, RUN_S)  # noqa: S311 - instants, not secrets
-    runner = start(folder, *PLAN)
+    after = random.Random(SEED + number).uniform(1, RUN_S if LONG else RUN_S / 2)  # noqa: S311 - instants, not secrets
+    plan = PLAN if LONG else ONE
+    runner = start(folder, *plan)
     try:
         runner.wait(after)
     except subprocess.TimeoutExpired:
         runner.kill()
     runner.communicate()
-    done = finish(folder, "--resume", "latest") if runs(folder) else finish(folder, *PLAN)
+    done = finish(folder, "--resume", "latest") if runs(folder) else finish(folder, *plan)
     assert done.returncode == 0, f"killed after {after:.1f} s"
     (run,) = runs(folder)
     assert_complete(run)
@@ -109,9 +110,10 @@ def test_interrupted_once_it_ends_in_order(folder: Path, step: str) -> None:
     assert "Traceback" not in said
     assert last_record(cell)["kind"] == "Interrupted"
     assert processes() == []
-    assert finish(folder, "--resume", "latest").returncode == 0
-    assert_complete(run)
-    assert last_record(run / "failed" / f"{cell.name}.1")["kind"] == "Interrupted"
+    if LONG:
+        assert finish(folder, "--resume", "latest").returncode == 0
+        assert_complete(run)
+        assert last_record(run / "failed" / f"{cell.name}.1")["kind"] == "Interrupted"
 
 
 def test_interrupted_twice_it_ends_at_once(folder: Path) -> None:
@@ -183,14 +185,14 @@ def test_one_run_is_not_gone_on_with_twice(folder: Path) -> None:
 @long
 def test_three_failures_of_a_kind_end_the_run(folder: Path) -> None:
     configuration(folder, request_s=0.5)
-    done = finish(folder, *ONE)
+    done = finish(folder, *PLAN)
     assert done.returncode == 5
     assert "3 failures in a row of the same kind, RequestTimeout" in done.stderr
-    assert kinds(folder) == ["RequestTimeout", "RequestTimeout"]  # and the third, where it was run
+    assert kinds(folder) == ["RequestTimeout"]  # the first attempt at the first cell; the last of each stay in cells/
     (run,) = runs(folder)
-    (third,) = (run / "cells").iterdir()
-    assert last_record(third)["kind"] == "RequestTimeout"
-    assert "Linux version" in (third / "evidence" / "dmesg.txt").read_text()
+    for cell in (run / "cells").iterdir():
+        assert last_record(cell)["kind"] == "RequestTimeout"
+        assert "Linux version" in (cell / "evidence" / "dmesg.txt").read_text()
     configuration(folder)
     refused = finish(folder, "--resume", "latest")
     assert refused.returncode == 2
@@ -226,5 +228,6 @@ def test_full_disk_ends_the_run_and_records_stay(folder: Path) -> None:
     assert "Traceback" not in done.stderr
     (run,) = (folder / "kept").glob("2*")
     (cell,) = (run / "cells").iterdir()
-    assert '"step": "restored"' in (cell / "cell.jsonl").read_text()
+    assert '"step": "restore"' in (cell / "cell.jsonl").read_text()
+    assert last_record(cell)["kind"] == "DiskFull"
     assert (run / "configuration.toml").read_text()
