@@ -207,7 +207,7 @@ def keeper(given: argparse.Namespace, progress: Progress) -> FailureSeen:
     """What is done with the guest of a cell that failed."""
     if given.keep_guest == "never":
         return lambda _guest, _reason: None
-    return lambda guest, reason: debugging.keep(guest, reason, progress.stage)
+    return lambda guest, reason: debugging.keep(guest, reason, progress.say)
 
 
 def show_plan(settings: Configuration, plan: Plan, expected: Estimate, console: Console) -> None:

@@ -38,6 +38,7 @@ def of_guest(cell: Path, guest: Guest, on_failure: Callable[[Guest, str], None])
         yield
     except Exception as error:
         keep(cell, "dmesg.txt", kernel_log(guest))
+        keep_error(cell, error)  # now: Ctrl-C may end the wait for who looks at the guest
         on_failure(guest, str(error))
         raise
 

@@ -51,6 +51,10 @@ class Progress:
         self._stage, self._cell, self._step = printable(text), "", ""
         self._line(text)
 
+    def say(self, text: str) -> None:
+        """A line of its own, whatever is under way."""
+        self._line(text)
+
     def begin(self, cell: Cell, attempt: int = 1) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
         self._cell = f"cell {self._done + 1} of {self._total}: {cell.name}{again}"
