@@ -11,8 +11,8 @@ from testbed.checksums import identity
 from testbed.disk import IMAGES, listed
 from testbed.errors import HostError
 from testbed.keys import make_keys
-from testbed.namespace import run_inside
-from testbed.process import run
+from testbed.namespace import ALONE, run_inside
+from testbed.process import GRACE_SECONDS, run
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,14 @@ def root_stage(cache: Cache, suite: str) -> Path:
 def build_root(folder: Path, suite: str, packages: list[str]) -> None:
     log.info("image: Debian %s with %d packages (about a minute)", suite, len(packages))
     tarball = folder / "root.tar"
+    # Root's mmdebstrap mounts where all see it, and leaves that when it is killed. Others' has namespaces of its own.
+    root = os.geteuid() == 0
     run(
         [
+            *(("unshare", *ALONE) if root else ()),
             "mmdebstrap",
             "--variant=minbase",
-            "--mode=root" if os.geteuid() == 0 else "--mode=unshare",
+            "--mode=root" if root else "--mode=unshare",
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
             f"--include={','.join(packages)}",
@@ -83,6 +86,8 @@ def build_root(folder: Path, suite: str, packages: list[str]) -> None:
         ],
         log=folder / "build.log",
         timeout=1800,
+        env={"TMPDIR": str(folder)} if root else None,
+        grace=0 if root else GRACE_SECONDS,
         hint="python run.py doctor tells what is missing; the network must reach a Debian mirror",
     )
     unpack_boot(tarball, folder)

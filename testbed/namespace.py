@@ -16,6 +16,8 @@ from testbed.errors import HostError
 from testbed.process import run
 
 PROJECT = Path(__file__).resolve().parent.parent
+# In namespaces of its own: when unshare ends, however it does, so does all that runs in it and all that it has mounted.
+ALONE = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 MS_BIND, MS_REC, MNT_DETACH = 0x1000, 0x4000, 2
 
 
@@ -29,11 +31,7 @@ def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log:
         [
             "unshare",
             *mapping,
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
+            *ALONE,
             sys.executable,
             "-m",
             module,
@@ -42,6 +40,7 @@ def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log:
         log=log,
         timeout=timeout,
         cwd=PROJECT,
+        grace=0,
         env={"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},  # an ordinary user's lacks chroot and mke2fs
         hint="without root, the package uidmap and a range in /etc/subuid are needed: python run.py doctor",
     )

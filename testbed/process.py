@@ -26,10 +26,12 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
     hint: str | None = None,
+    grace: float = GRACE_SECONDS,
 ) -> str:
     """Run ``command`` to its end and return its standard output as text.
 
-    With ``log``, output and errors are appended to that file instead and "" is returned.
+    With ``log``, output and errors are appended to that file instead and "" is returned. If we are interrupted, it has
+    ``grace`` seconds to tidy up behind itself before it is killed.
     Raises HostError if the program is missing, fails, or outlasts ``timeout`` seconds.
     """
     words = [os.fspath(word) for word in command]
@@ -53,20 +55,20 @@ def run(
         except subprocess.TimeoutExpired as error:
             raise HostError(f"still running after {timeout:.0f} s: {shlex.join(words)}", hint) from error
         finally:
-            end(started)
+            end(started, grace)
     if started.returncode:
         said = tail(log) if log else errors or output
         raise failure(words, started.returncode, said, hint)
     return output or ""
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """End a process that still runs, with time to tidy up behind itself (mmdebstrap removes its tree)."""
+def end(process: subprocess.Popen[str], grace: float) -> None:
+    """End a process that still runs."""
     if process.poll() is not None:
         return
     process.terminate()
     try:
-        process.wait(GRACE_SECONDS)
+        process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
