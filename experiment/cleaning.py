@@ -11,8 +11,7 @@ from testbed.cache import Cache, Entry
 
 def main(cache: Cache, console: Console, *, empty_cache: bool, dry_run: bool) -> int:
     """Results are never touched, nor what a living process uses. Raises HostError if something cannot be removed."""
-    found = [described(left) for left in (ledger.leftovers if dry_run else ledger.reconcile)(cache.directory)]
-    found += [f"{folder}, half built" for folder in (cache.leftovers if dry_run else cache.remove_leftovers)()]
+    found = leftovers(cache, dry_run=dry_run)
     for line in found:
         console.print(f"{'would remove' if dry_run else 'removed'} {line}")
     if not found:
@@ -20,6 +19,12 @@ def main(cache: Cache, console: Console, *, empty_cache: bool, dry_run: bool) ->
     if empty_cache:
         clean_cache(cache, console, dry_run=dry_run)
     return 0
+
+
+def leftovers(cache: Cache, *, dry_run: bool = False) -> list[str]:
+    """What killed runs have left, a line each; removed, but for ``dry_run``."""
+    found = [described(left) for left in (ledger.leftovers if dry_run else ledger.reconcile)(cache.directory)]
+    return found + [f"{folder}, half built" for folder in (cache.leftovers if dry_run else cache.remove_leftovers)()]
 
 
 def clean_cache(cache: Cache, console: Console, *, dry_run: bool) -> None:

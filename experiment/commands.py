@@ -61,10 +61,8 @@ def open_cache(given: argparse.Namespace, console: Console) -> Cache:
     """The cache, after what killed runs have left is cleared up. From here on this process has a ledger."""
     cache = Cache(given.cache.resolve())
     ledger.begin(cache.directory)
-    for leftover in ledger.reconcile(cache.directory):
-        console.print(f"a killed run had left {cleaning.described(leftover)}: removed")
-    for folder in cache.remove_leftovers():
-        console.print(f"a killed run had left {folder} half built: removed")
+    for line in cleaning.leftovers(cache):
+        console.print(f"a killed run had left {line}: removed")
     return cache
 
 

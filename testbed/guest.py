@@ -11,7 +11,7 @@ from typing import TypeVar
 import libvirt
 
 from testbed.domain import DISK_NAMES, DOMAIN_NAME, Disks, by_name, readdress, render, throttle
-from testbed.errors import GuestError, GuestLost, GuestPanicked, ShellSilent
+from testbed.errors import GuestError, GuestLost, ShellSilent
 from testbed.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
@@ -67,12 +67,10 @@ class Guest:
 
     def alive(self) -> None:
         """Raises GuestLost if the guest is gone, and what else is wrong with it by now (testbed.watch)."""
-        if trouble := self.watch.look():
+        gone = self.watch.gone.is_set() or not is_active(self.domain)
+        if trouble := self.watch.look():  # after that, so that its last words are there
             raise trouble
-        if self.watch.gone.is_set() or not is_active(self.domain):
-            panics = [line for line in tail(self.console, 200).splitlines() if "Kernel panic" in line]
-            if panics:
-                raise GuestPanicked(f"the guest panicked: {panics[0]}")
+        if gone:
             raise GuestLost(f"the guest is gone; its console's last lines:\n{indent(tail(self.console))}")
 
     def disk_iops(self) -> dict[str, int]:

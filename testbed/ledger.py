@@ -70,7 +70,7 @@ class Ledger:
 
     def make(self, parent: Path, prefix: str) -> Path:
         """A new folder of mode 0700 with a name that nobody else has."""
-        folder = parent.resolve() / f"{prefix}{secrets.token_hex(4)}"
+        folder = new_name(parent, prefix)
         self._write("folder", folder)
         self._held.append(folder)
         try:
@@ -124,9 +124,13 @@ def make(parent: Path, prefix: str) -> Path:
     """A new folder of mode 0700, in the ledger where this process has one. Raises HostError."""
     if _current:
         return _current.make(parent, prefix)
-    folder = parent.resolve() / f"{prefix}{secrets.token_hex(4)}"
+    folder = new_name(parent, prefix)
     folder.mkdir(mode=0o700)
     return folder
+
+
+def new_name(parent: Path, prefix: str) -> Path:
+    return parent.resolve() / f"{prefix}{secrets.token_hex(4)}"
 
 
 def gone(folder: Path) -> None:
