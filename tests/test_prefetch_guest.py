@@ -4,14 +4,14 @@ import base64
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from experiment.config import load
-from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, open_rig, programs
+from experiment.prefetch_rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
 from experiment.progress import Progress
 from experiment.runner import Prepared, prepare
 from testbed.cache import Cache
@@ -317,13 +317,20 @@ def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_
         rig.start("--group", ALL)  # has the kprobe meanwhile
         rig.shell.run("systemctl", "restart", "prefetchd.service")
         control = ("/usr/local/sbin/prefetchctl", "status", "--json")
+
+        def wait(what: str, seen: Callable[[dict[str, object]], object]) -> None:
+            deadline = time.monotonic() + 60
+            while not seen(group := json.loads(rig.shell.run(*control))["groups"][0]):
+                assert time.monotonic() < deadline, f"{what}: {group}"
+                time.sleep(0.5)
+
         for _ in range(2):
             rig.shell.run("sh", "-c", f"echo 700M > {container}/memory.reclaim", check=False)
-            time.sleep(6)
+            time.sleep(LOOK_S)
+            # the database wakes by itself, too: an activation before the request
+            wait("what is absent is known", lambda group: group["fresh"] and not group["active"])
             request(rig.guest.http_port, 240)
-            deadline = time.monotonic() + 60
-            while json.loads(rig.shell.run(*control))["groups"][0]["active"] and time.monotonic() < deadline:
-                time.sleep(0.5)
+            wait("the request's activation is over", lambda group: not group["active"])
         status = json.loads(rig.shell.run(*control))
         (group,) = status["groups"]
         said = rig.shell.run("journalctl", "--unit", "prefetchd.service", "--output", "cat", "--boot", "--lines", "20")
