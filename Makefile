@@ -2,19 +2,24 @@
 # make test        set up this machine and run every test, those with a real guest too
 # make check       everything without a guest, under 2 minutes
 # make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
+# make images      image and warm snapshot that the tests start from
 # make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
 
 PYTHON := .venv/bin/python
-C_PARTS := workloads/alpha measure prefetch
+C_PARTS := workloads/alpha measure prefetch peers
 
-.PHONY: reproduce test check fuzz lint setup programs bench survival clean
+.PHONY: reproduce test images check fuzz lint setup programs bench survival clean
 
 reproduce: setup
 	$(PYTHON) run.py
 
-test: check fuzz
+test: check
+	@$(MAKE) --no-print-directory -j2 fuzz images
 	$(PYTHON) -m pytest -m guest
+
+images: setup
+	$(PYTHON) run.py --quick prepare
 
 check: setup lint
 	$(PYTHON) -m pytest -m "not guest" -n auto --dist loadfile

@@ -33,6 +33,7 @@ examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
   python run.py --quick                       baseline and working-set, once each
   python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
+  python run.py --suite controls,peers        against its controls, and what else one would try: 138 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
   python run.py clean --cache                 make room: leftovers, images and warm snapshots
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("-v", "--verbose", action="store_true", help="show each step")
     top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")
     top.add_argument("--quick", action="store_true", help="baseline and working-set, once each")
-    top.add_argument("--suite", metavar="NAME",
+    top.add_argument("--suite", metavar="A,B",
                      help="conditions and replicates that answer a question together (default: default)")  # fmt: skip
     top.add_argument("--conditions", metavar="A,B", help="instead of the suite's, separated by commas")
     top.add_argument(
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
                      help="of the cache: what was least recently used is removed (30)")  # fmt: skip
     commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
     commands_.add_parser("doctor", help="what this host has, lacks, and how to get it")
+    commands_.add_parser("prepare", help="build image and warm snapshots of the conditions chosen; run none")
     report = commands_.add_parser("report", help="write a run's tables, figures and report again, without a guest")
     report.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
     review = commands_.add_parser("notebook", help="execute analysis/review.ipynb on a run and keep the copy there")

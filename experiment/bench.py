@@ -16,7 +16,7 @@ from rich.table import Table
 
 from experiment.cell import Task, perform
 from experiment.config import Configuration
-from experiment.plan import Cell, make_plan, topologies
+from experiment.plan import Cell, bases, make_plan
 from experiment.progress import Progress
 from experiment.runner import Prepared, prepare
 from experiment.snapshot import TIMES
@@ -47,7 +47,7 @@ def main(configuration: Configuration, cache: Cache, console: Console) -> int:
     once = configuration.model_copy(update={"run": configuration.run.model_copy(update={"replicates": 1})})
     plan = make_plan(once)
     with Progress(console, once.roles, len(plan.cells), 60) as progress:
-        prepared = prepare(cache, once, topologies(plan.cells), progress)
+        prepared = prepare(cache, once, bases(once, plan.cells), progress)
         with ledger.folder(cache.directory, "bench-") as scratch:
             costs = [perform_and_measure(cell, once, prepared, scratch, progress) for cell in plan.cells]
     booted = {name: json.loads((s.folder / TIMES).read_text()) for name, s in prepared.snapshots.items()}

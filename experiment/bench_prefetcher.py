@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
+from experiment.condition import LXC
 from experiment.config import Configuration
 from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
 from experiment.progress import Progress, clock
@@ -268,7 +269,7 @@ def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
 def main(configuration: Configuration, cache: Cache, console: Console, pairs: int, out: Path | None) -> int:
     """Measure both, each in forks of its own, and print and keep each once it is there. Raises GuestError."""
     with Progress(console, configuration.roles, 0, 0) as progress, ledger.folder(cache.directory, "bench-") as folder:
-        prepared = prepare(cache, configuration, ["lxc"], progress)
+        prepared = prepare(cache, configuration, [LXC], progress)
         progress.stage(f"prefetchd at rest: {clock(BEFORE_REST_S + REST_S)} and some")
         with open_fork(prepared, folder) as rig:
             rest = measure_rest(rig)

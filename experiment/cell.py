@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import prefetch.install
-from experiment import evidence
-from experiment.config import Condition, Configuration
+from experiment import arming, evidence
+from experiment.condition import Condition
+from experiment.config import Configuration
 from experiment.plan import Cell
-from experiment.snapshot import Snapshot, make_topology
+from experiment.snapshot import Snapshot
 from experiment.store import Journal
 from measure import hostuse
 from measure.recording import EventStream, SampleStream
@@ -22,9 +22,7 @@ from measure.validity import Facts, check_cell
 from testbed import ledger
 from testbed.connection import connect
 from testbed.errors import DiskFull
-from testbed.guest import ALPHA_PORT, MEASURE_PORT, PREFETCH_PORT, Guest, restore
-from testbed.image import Image
-from testbed.shell import Shell
+from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest, restore
 from testbed.watch import CONSOLE_BYTES
 from workloads.service_a.request import Expected
 
@@ -45,7 +43,6 @@ class Task:
     cell: Cell
     configuration: Configuration
     snapshot: Snapshot
-    image: Image
     accelerator: str
     expected: Expected
     folder: Path  # results/<run>/cells/<cell>
@@ -131,7 +128,7 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
 
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:
     """The cell's work."""
-    configuration, condition = task.configuration, task.condition
+    configuration, condition = task.configuration.of(task.cell.condition), task.condition
 
     instants: list[tuple[float, float]] = []
 
@@ -151,7 +148,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         saved = (snapshot.memory, snapshot.disks)
         stack.enter_context(evidence.of_host(task.folder, overlays))
         guest = stack.enter_context(
-            restore(connection, sockets, task.image, *saved, overlays, disk_iops=condition.disk_iops)
+            restore(connection, sockets, snapshot.image, *saved, overlays, disk_iops=condition.disk_iops)
         )
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
@@ -166,11 +163,12 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         note("restored", disk_iops=guest.disk_iops())
         shell = guest.shell(configuration.limits.login_s)
         stack.callback(shell.close)
-        prepare(shell, task)
+        arming.prepare(shell, configuration, condition)
         note("ready")
+        topology = arming.make_topology(configuration, condition)
         timeline = Timeline(
             guest,
-            make_topology(configuration, task.cell.topology),
+            topology,
             streams,
             configuration.steps,
             configuration.sampler.interval_s,
@@ -178,13 +176,18 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             configuration.limits.request_s,
             condition.pressure,
             note,
-            lambda shell: arm(shell, task),
+            lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"]),
+            condition.advance.seconds if condition.advance else None,
+            condition.bring_in,
         )
         before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)
         host = hostuse.between(before, hostuse.read(guest.cpu_s()))
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
         journal.write("host", **asdict(host))
+        journal.write("mechanism", **arming.mechanism(shell, condition))
+        for record in arming.advances(streams.peer):
+            journal.write("advance", **record)
         streams.raise_failure()
         records = list(streams.samples.records)
         alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None
@@ -210,30 +213,8 @@ def open_streams(guest: Guest, folder: Path, on_tick: TickSeen) -> Streams:
         SampleStream(guest.ports[MEASURE_PORT], folder / "samples.jsonl", on_tick),
         EventStream(guest.ports[PREFETCH_PORT], folder / "prefetch.jsonl"),
         EventStream(guest.ports[ALPHA_PORT], folder / "alpha.jsonl"),
+        EventStream(guest.ports[PEER_PORT], folder / "peer.jsonl"),
     )
-
-
-# One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
-SET = """
-date --set "$1" > /dev/null || exit 1
-shift
-while [ $# -gt 0 ]; do
-    printf %s "$2" > "$1" || exit 1
-    shift 2
-done
-"""
-
-
-def prepare(shell: Shell, task: Task) -> None:
-    """Set the guest's clock and the condition's settings."""
-    settings = task.condition.guest
-    shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *(word for pair in settings.items() for word in pair))
-
-
-def arm(shell: Shell, task: Task) -> None:
-    """Set the prefetcher's policy."""
-    if task.cell.policy != "none":
-        prefetch.install.set_policy(shell, task.cell.policy)
 
 
 def keep_console(guest: Guest, folder: Path) -> None:

@@ -15,7 +15,7 @@ from experiment.config import Configuration, load
 from experiment.difference import differences
 from experiment.estimate import Estimate, estimate
 from experiment.pack import pack
-from experiment.plan import Plan, make_plan, topologies
+from experiment.plan import Plan, bases, make_plan
 from experiment.progress import Progress, clock
 from experiment.reading import settings_of
 from experiment.runner import InThisThread, prepare, remaining, run
@@ -49,6 +49,8 @@ def dispatch(given: argparse.Namespace) -> int:
         return measure_costs(given, console)
     if given.command == "clean":
         return cleaning.main(Cache(given.cache.resolve()), console, empty_cache=given.images, dry_run=given.dry_run)
+    if given.command == "prepare":
+        return build(given, console)
     if given.command == "shell":
         return open_root_shell(given)
     if given.command == "console":
@@ -70,9 +72,9 @@ def configuration(given: argparse.Namespace) -> Configuration:
     """experiments.toml with the command line's changes. Raises UsageError."""
     run_changes: dict[str, object] = dict(QUICK) if given.quick else {}
     if given.suite is not None:
-        run_changes["suite"] = given.suite
+        run_changes["suite"] = names(given.suite)
     if given.conditions is not None:
-        run_changes["conditions"] = [name.strip() for name in given.conditions.split(",") if name.strip()]
+        run_changes["conditions"] = names(given.conditions)
     if given.replicates is not None:
         run_changes["replicates"] = given.replicates
     if given.seed is not None:
@@ -81,6 +83,10 @@ def configuration(given: argparse.Namespace) -> Configuration:
     if given.accel:
         changes["testbed"] = {"accelerator": given.accel}
     return load(given.config, changes)
+
+
+def names(words: str) -> list[str]:
+    return [name.strip() for name in words.split(",") if name.strip()]
 
 
 def needs(cache: Path) -> list[host.Need]:
@@ -118,6 +124,18 @@ def measure_costs(given: argparse.Namespace, console: Console) -> int:
     if given.of == "harness":
         return bench.main(settings, cache, console)
     return bench_prefetcher.main(settings, cache, console, given.pairs, given.out)
+
+
+def build(given: argparse.Namespace, console: Console) -> int:
+    """Image and warm snapshots of a plan's conditions, so that a run can begin at once."""
+    settings = configuration(given)
+    host.require(needs(given.cache))
+    cache = open_cache(given, console)
+    with Progress(console, settings.roles, 0, 0) as progress:
+        prepared = prepare(cache, settings, bases(settings, make_plan(settings).cells), progress)
+    for snapshot in prepared.snapshots.values():
+        console.print(str(snapshot.folder))
+    return 0
 
 
 def open_root_shell(given: argparse.Namespace) -> int:
@@ -171,7 +189,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         if store:
             stack.enter_context(store.locked())
         progress = stack.enter_context(Progress(console, settings.roles, len(left), expected.cell_seconds))
-        prepared = prepare(cache, settings, topologies(plan.cells), progress)
+        prepared = prepare(cache, settings, bases(settings, plan.cells), progress)
         for entry in cache.shrink(int(given.cache_limit * 1e9)):
             log.warning("%s was removed: the cache had more than %g GB", entry.folder.name, given.cache_limit)
         if not store:
@@ -212,10 +230,7 @@ def show_plan(settings: Configuration, plan: Plan, expected: Estimate, console: 
     show_suite(settings, console)
     for number, cell in enumerate(plan.cells, start=1):
         line = f"{number:4}  {cell.name}  topology {cell.topology}, policy {cell.policy}"
-        condition = settings.condition[cell.condition]
-        line += "" if condition.pressure else ", no pressure"
-        line += f", {condition.disk_iops} operations/s a disk" if condition.disk_iops else ""
-        console.print(line)
+        console.print(", ".join((line, *settings.condition[cell.condition].own_settings)))
     console.print(
         f"{len(plan.cells)} cells of about {clock(expected.cell_seconds)}: {clock(expected.seconds)} and "
         f"{expected.disk_mb:.0f} MB of results, with image and snapshots in the cache; "
@@ -225,13 +240,14 @@ def show_plan(settings: Configuration, plan: Plan, expected: Estimate, console: 
 
 def show_suite(settings: Configuration, console: Console) -> None:
     """What the cells are to answer, and which suites there are besides."""
-    name, given = settings.run.suite, settings.run
-    if name not in settings.suite:
-        return
-    suite = settings.suite[name]
-    if given.conditions:
-        console.print(f"own conditions instead of those of suite {name}")
-    else:
-        changed = f", {given.replicates} instead of {suite.replicates} replicates" if given.replicates else ""
-        console.print(f"suite {name}{changed}: {suite.answers}")
-    console.print(f"suites, for --suite: {', '.join(settings.suite)}")
+    given = settings.run
+    for name in given.suite:
+        suite = settings.suite.get(name)
+        if suite and given.conditions:
+            console.print(f"own conditions instead of those of suite {name}")
+        elif suite:
+            replicates = settings.replicates
+            changed = f", {replicates} instead of {suite.replicates} replicates"
+            console.print(f"suite {name}{changed if replicates != suite.replicates else ''}: {suite.answers}")
+    if settings.suite:
+        console.print(f"suites, for --suite: {', '.join(settings.suite)}")

@@ -1,25 +1,31 @@
 """experiments.toml as checked, frozen models. Every mistake is reported at once, with its place."""
 
+import difflib
 import reprlib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from experiment.bars import Bars
+from experiment.condition import Base, Condition, Processes
 from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed, Share
 from testbed.errors import UsageError
 from workloads.service_a.dataset import EXPECTED_TITLES
 
-Policy = Literal["none", "off", "siblings", "working-set", "same-process", "other-container", "container"]
+BASELINE = "baseline"  # what a condition is compared with unless it says otherwise
+
+
+def several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class Run(Section):
-    """``conditions`` and ``replicates``, where given, take the place of the suite's."""
+    """``suite``: one or several. ``conditions`` and ``replicates``, where given, take the place of the suites'."""
 
-    suite: Name = "default"
+    suite: Annotated[tuple[Name, ...], BeforeValidator(several), Field(min_length=1)] = ("default",)
     conditions: Conditions | None = None
     replicates: Replicates | None = None
     seed: Seed
@@ -71,6 +77,11 @@ class ServiceASection(Section):
         return title
 
 
+class ServiceCSection(Section):
+    httpd_processes: Processes = 2
+    application_processes: Processes = 4
+
+
 class AlphaSection(Section):
     size_mib: Count
     stride: Count
@@ -87,6 +98,10 @@ class AlphaSection(Section):
         if self.bytes > self.stride:
             raise ValueError("bytes must not be larger than stride")
         return self
+
+
+class BystanderSection(Section):
+    size_mib: Annotated[int, Field(ge=0, le=65536)]
 
 
 class Steps(Section):
@@ -146,24 +161,6 @@ class Checks(Section):
     others_share: Share
 
 
-def downward(path: str) -> str:
-    if ".." in path.split("/"):
-        raise ValueError("a path without '..' is wanted")
-    return path
-
-
-Setting = Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$"), AfterValidator(downward)]
-
-
-class Condition(Section):
-    answers: str
-    topology: Literal["plain", "lxc"]
-    policy: Policy
-    pressure: bool = True
-    disk_iops: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    guest: dict[Setting, str] = Field(default_factory=dict)
-
-
 class Configuration(Section):
     """The whole of experiments.toml."""
 
@@ -172,7 +169,9 @@ class Configuration(Section):
     guest: Guest
     dataset: DatasetSection
     service_a: ServiceASection
+    service_c: ServiceCSection = ServiceCSection()  # of runs that do not say it yet
     alpha: AlphaSection
+    bystander: BystanderSection = BystanderSection(size_mib=0)  # of runs that do not say it yet
     steps: Steps
     sampler: Sampler
     warm: Warm
@@ -189,8 +188,9 @@ class Configuration(Section):
     @model_validator(mode="after")
     def _suite_exists(self) -> "Configuration":
         whole = self.run.conditions is not None and self.run.replicates is not None
-        if self.run.suite not in self.suite and (self.suite or not whole):
-            raise ValueError(f"run.suite: there is no suite {self.run.suite!r}; there are {', '.join(self.suite)}")
+        for name in self.run.suite:
+            if name not in self.suite and (self.suite or not whole):
+                raise ValueError(f"run.suite: there is no suite {name!r}; there are {', '.join(self.suite)}")
         return self
 
     @model_validator(mode="after")
@@ -202,23 +202,48 @@ class Configuration(Section):
             if len(set(names)) != len(names):
                 raise ValueError(f"{place}: a condition is named twice")
         self._known("bars", self.bars.conditions())
+        for name, condition in self.condition.items():
+            if condition.against != BASELINE:
+                self._known(f"condition.{name}.against", [condition.against])
         return self
 
     def _known(self, place: str, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.condition:
-                known = ", ".join(sorted(self.condition))
-                raise ValueError(f"{place}: there is no condition {name!r}; there are {known}")
+                alike = difflib.get_close_matches(name, self.condition) or [*self.condition][:5]
+                raise ValueError(f"{place}: there is no condition {name!r}; there are {', '.join(alike)}, and others")
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """The conditions of each block."""
-        return self.run.conditions or self.suite[self.run.suite].conditions
+        """The conditions of each block: those of several suites each once."""
+        suites = (self.suite[name].conditions for name in self.run.suite if name in self.suite)
+        return self.run.conditions or tuple(dict.fromkeys(name for names in suites for name in names))
 
     @property
     def replicates(self) -> int:
-        """The number of blocks."""
-        return self.run.replicates or self.suite[self.run.suite].replicates
+        """The number of blocks: of several suites the most."""
+        return self.run.replicates or max(self.suite[name].replicates for name in self.run.suite)
+
+    def of(self, name: str) -> "Configuration":
+        """As it is for a condition, whose own settings take the place of the sections'."""
+        condition = self.condition[name]
+        changed = self.with_base(condition)
+        if condition.alpha_mib is not None:
+            changed = changed._with("alpha", size_mib=condition.alpha_mib)
+        if condition.swapped_out_mib is not None:
+            changed = changed._with("checks", swapped_out_mib=condition.swapped_out_mib)
+        if condition.before_request_s is not None:
+            changed = changed._with("steps", before_request_s=condition.before_request_s)
+        return changed
+
+    def with_base(self, base: Base) -> "Configuration":
+        """As it is for the warm snapshot of a base."""
+        if base.httpd_processes is None:
+            return self
+        return self._with("service_a", httpd_processes=base.httpd_processes)
+
+    def _with(self, section: str, **values: object) -> "Configuration":
+        return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
 
 
 def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from experiment.config import Configuration
-from experiment.plan import Plan, topologies
+from experiment.plan import Plan, bases
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,14 @@ class Estimate:
 def estimate(configuration: Configuration, plan: Plan) -> Estimate:
     """For a cache that has image and snapshots; ``build_seconds`` come on top where it has not."""
     steps, usual = configuration.steps, configuration.estimate
-    waits = steps.before_alpha_s + steps.before_recording_s + steps.before_request_s + steps.after_response_s
-    pressed = sum(configuration.condition[cell.condition].pressure for cell in plan.cells)
+    waits = steps.before_alpha_s + steps.before_recording_s + steps.after_response_s
+    conditions = [configuration.condition[cell.condition] for cell in plan.cells]
+    pressed = sum(condition.pressure for condition in conditions)
+    idle = sum(steps.before_request_s if c.before_request_s is None else c.before_request_s for c in conditions)
     # Without pressure a request takes alpha's place. Slow disks cost a cell less than its times vary.
     seconds = (
         len(plan.cells) * (usual.overhead_s + waits + usual.request_s)
+        + idle
         + pressed * usual.alpha_s
         + (len(plan.cells) - pressed) * usual.request_s
     )
@@ -32,7 +35,7 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
         usual.boot_s
         + warm.requests * usual.request_s
         + warm.activations * (usual.alpha_s + warm.quiet_s + usual.request_s + warm.settle_s)
-        + warm.activations * warm.idle_rounds * (usual.alpha_s + warm.quiet_s)
+        + warm.activations * warm.idle_rounds * usual.alpha_s
     )
-    build = usual.image_s + len(topologies(plan.cells)) * snapshot
+    build = usual.image_s + len(bases(configuration, plan.cells)) * snapshot
     return Estimate(seconds / len(plan.cells), seconds, build, usual.cell_mb * len(plan.cells))

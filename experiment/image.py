@@ -15,6 +15,7 @@ from workloads.service_a.dataset import Dataset, DatasetSettings
 log = logging.getLogger(__name__)
 
 SERVICE = Path(employees.__file__).parent.parent
+SERVICE_C = SERVICE.parent / "service_c"
 
 
 def resolve(configuration: Configuration, cache: Cache) -> Dataset:
@@ -65,9 +66,40 @@ def database_stage(cache: Cache, configuration: Configuration, root: Path, datas
     return cache.obtain("database", inputs, build)
 
 
-def build_image(cache: Cache, configuration: Configuration, dataset: Dataset) -> tuple[Image, Path]:
-    """The image (all stages), and the database stage's folder."""
+def service_c_stage(cache: Cache, configuration: Configuration, root: Path, database: Path) -> Path:
+    """The folder with service C's data.tar and expected.json, made from service A's database."""
+    folder, title = SERVICE_C, configuration.service_a.title
+    inputs = {
+        "stage": "service_c",
+        "version": 1,
+        "root": [root.name, identity(root)],
+        "database": [database.name, identity(database)],
+        "title": title,
+        "recipe": digest_files(
+            folder / "database.py", folder / "commands.sql", folder / "deploy.py", folder / "files",
+            SERVICE / "database.py",
+        ),
+    }  # fmt: skip
+
+    def build(out: Path) -> None:
+        log.info("image: service C's data (about 20 s)")
+        run_inside(
+            "workloads.service_c.database",
+            ["--root", root / "root.tar", "--database", database, "--title", title, "--out", out],
+            log=out / "build.log",
+            timeout=configuration.limits.build_s,
+        )
+
+    return cache.obtain("service_c", inputs, build)
+
+
+def build_image(
+    cache: Cache, configuration: Configuration, dataset: Dataset, service: str = "service_a"
+) -> tuple[Image, Path]:
+    """The image of a service (all stages), and the folder of the stage that made its data."""
     root = root_stage(cache, configuration.guest.suite)
     data = database_stage(cache, configuration, root, dataset)
+    if service == "service_c":
+        data = service_c_stage(cache, configuration, root, data)
     image = disk_stage(cache, root, data, configuration.guest.root_gb, configuration.guest.swap_mib)
     return image, data

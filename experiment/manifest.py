@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 def make_manifest(
     name: str, accelerator: Accelerator, dataset: Dataset, image: Image, snapshots: dict[str, str]
 ) -> dict[str, Any]:
-    """The manifest as JSON values; ``snapshots`` maps a topology to its cache entry's name."""
+    """The manifest as JSON values; ``snapshots`` maps a base to its cache entry's name."""
     machine = machine_key()
     memory_kib = next(
         (int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiment.config import Condition, Configuration
+from experiment.condition import Base, Condition
+from experiment.config import Configuration
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,6 @@ def make_cell(replicate: int, name: str, condition: Condition) -> Cell:
     return Cell(replicate, name, condition.topology, condition.policy)
 
 
-def topologies(cells: Sequence[Cell]) -> list[str]:
-    """The topologies that cells need, in order of first use."""
-    return list(dict.fromkeys(cell.topology for cell in cells))
+def bases(configuration: Configuration, cells: Sequence[Cell]) -> list[Base]:
+    """Whose warm snapshots cells need, in order of first use."""
+    return list(dict.fromkeys(configuration.condition[cell.condition].base for cell in cells))

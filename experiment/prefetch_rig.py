@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiment.condition import LXC
 from experiment.runner import Prepared
 from prefetch.install import BINARIES
 from testbed.connection import connect
@@ -177,14 +178,14 @@ def programs(folder: str) -> list[File]:
 @contextmanager
 def open_rig(prepared: Prepared, folder: Path, service: bool = False) -> Iterator[Rig]:
     """A rig in a fresh fork, whose overlays are made in ``folder``; with service A or without."""
-    snapshot = prepared.snapshots["lxc"]
+    snapshot = prepared.snapshots[LXC.name]
     toucher = folder / "toucher"
     flags = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-static", "-Wall", "-Wextra", "-Werror")
     run(["gcc", *flags, "-o", toucher, TOUCHER])
     with ExitStack() as stack:
         connection, sockets = stack.enter_context(connect("embed"))
         guest = stack.enter_context(
-            restore(connection, sockets, prepared.image, snapshot.memory, snapshot.disks, folder)
+            restore(connection, sockets, snapshot.image, snapshot.memory, snapshot.disks, folder)
         )
         guest.resume()
         shell = guest.shell(90)

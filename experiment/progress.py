@@ -15,7 +15,7 @@ from rich.table import Table
 from experiment.cell import Outcome
 from experiment.plan import Cell
 from measure.stream import Tick
-from testbed.errors import printable
+from testbed.errors import Unsupported, printable
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +76,10 @@ class Progress:
     def end(self, outcome: Outcome, *, last_attempt: bool = True) -> None:
         self._measured.append(outcome.seconds)
         self._done += outcome.valid or last_attempt
-        self._failed += not outcome.valid and last_attempt
+        skipped = outcome.kind == Unsupported.__name__
+        self._failed += not outcome.valid and last_attempt and not skipped
         why = outcome.reason.partition("\n")[0]
-        verdict = "ok" if outcome.valid else f"does not count: {why}"
+        verdict = "ok" if outcome.valid else f"{'skipped' if skipped else 'does not count'}: {why}"
         self._line(
             f"{self._cell}: {outcome.seconds:.0f} s, major faults {self._fault_text()}; {verdict}; {self._left()} left"
         )

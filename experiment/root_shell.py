@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiment import cell as cells
+from experiment import arming
+from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.debugging import named
 from experiment.plan import Cell
@@ -23,15 +24,14 @@ from testbed.errors import GuestError, UsageError, printable
 from testbed.guest import Guest, restore
 from testbed.shell import Shell
 from testbed.terminal import attach
-from workloads.topology import TOPOLOGIES
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be forked: a topology's snapshot, with the condition of a run's cell if one was named."""
+    """What is to be forked: a base's snapshot, with the condition of a run's cell if one was named."""
 
     configuration: Configuration
-    topology: str
+    base: Base
     cell: Cell | None = None
     store: Store | None = None
 
@@ -47,7 +47,7 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
     """
     with ExitStack() as stack:
         with Progress(console, wanted.configuration.roles, 0, 0) as progress:
-            prepared = prepare(cache, wanted.configuration, [wanted.topology], progress)
+            prepared = prepare(cache, wanted.configuration, [wanted.base], progress)
             progress.stage("restore")
             guest, shell = stack.enter_context(fork(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
@@ -64,26 +64,25 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
 
     Raises UsageError saying what there is.
     """
-    if what in TOPOLOGIES:
-        return Wanted(settings, what)
+    bases = {condition.base.name: condition.base for condition in settings.condition.values()}
+    if what in bases:
+        return Wanted(settings, bases[what])
     try:
         store = Store.open(results, run)
         cell = named(store, what)
     except UsageError as error:
-        raise UsageError(
-            f"{what!r} is no snapshot ({', '.join(TOPOLOGIES)}), and {error.args[0]}", error.hint
-        ) from error
+        raise UsageError(f"{what!r} is no snapshot ({', '.join(bases)}), and {error.args[0]}", error.hint) from error
     configuration = store.configuration()
     if settings.testbed.accelerator != "auto":
         testbed = configuration.testbed.model_copy(update={"accelerator": settings.testbed.accelerator})
         configuration = configuration.model_copy(update={"testbed": testbed})
-    return Wanted(configuration, cell.topology, cell, store)
+    return Wanted(configuration, configuration.condition[cell.condition].base, cell, store)
 
 
 @contextmanager
 def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
     """A running fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
-    configuration, snapshot = wanted.configuration, prepared.snapshots[wanted.topology]
+    configuration, snapshot = wanted.configuration, prepared.snapshots[wanted.base.name]
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
     with ExitStack() as stack:
@@ -91,16 +90,17 @@ def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Gue
         folder = stack.enter_context(ledger.folder(scratch, "shell-"))
         saved = (snapshot.memory, snapshot.disks)
         guest = stack.enter_context(
-            restore(connection, sockets, prepared.image, *saved, folder, disk_iops=wanted.disk_iops)
+            restore(connection, sockets, snapshot.image, *saved, folder, disk_iops=wanted.disk_iops)
         )
         guest.resume()
         shell = guest.shell(configuration.limits.login_s)
         stack.callback(shell.close)
         if wanted.cell:
-            task = prepared.task(wanted.cell, configuration, folder, folder)
-            cells.prepare(shell, task)
+            condition = configuration.condition[wanted.cell.condition]
+            own = configuration.of(wanted.cell.condition)
+            arming.prepare(shell, own, condition)
             time.sleep(configuration.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
-            cells.arm(shell, task)
+            arming.arm(shell, condition, arming.make_topology(own, condition).cgroups["service_a"])
         else:
             shell.run("date", "--set", f"@{time.time():.3f}")
         yield guest, shell
@@ -108,7 +108,7 @@ def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Gue
 
 def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
     """What this is and how to leave it, in lines."""
-    snapshot = prepared.snapshots[wanted.topology].folder.name
+    snapshot = prepared.snapshots[wanted.base.name].folder.name
     return [
         f"root shell in a fork of {snapshot}; accelerator: {prepared.accelerator.name}",
         *condition_of(wanted, snapshot),
@@ -125,13 +125,13 @@ def condition_of(wanted: Wanted, snapshot: str) -> list[str]:
     condition = wanted.configuration.condition[cell.condition]
     settings = {"policy": cell.policy, "operations/s a disk": condition.disk_iops or "any", **condition.guest}
     lines = [f"cell {cell.name} of run {store.run}: {', '.join(f'{key} = {value}' for key, value in settings.items())}"]
-    before = snapshot_of(store, wanted.topology)
+    before = snapshot_of(store, wanted.base.name)
     if before != snapshot:
         lines.append(f"not what that run's cells were forked from ({before}): it was made elsewhere or has changed")
     return lines
 
 
-def snapshot_of(store: Store, topology: str) -> str:
-    """The cache entry that a run's cells of a topology were forked from, as its manifest says."""
+def snapshot_of(store: Store, base: str) -> str:
+    """The cache entry that a run's cells of a base were forked from, as its manifest says."""
     snapshots = store.manifest().get("digests", {}).get("snapshots", {})
-    return printable(str(snapshots.get(topology, "unknown")))
+    return printable(str(snapshots.get(base, "unknown")))

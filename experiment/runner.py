@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,14 @@ from typing import Any
 from analysis.redraw import redraw
 from analysis.study import study
 from experiment import cell as cells
+from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.image import build_image, resolve
 from experiment.manifest import make_manifest
 from experiment.plan import Cell, Plan
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
-from experiment.store import Store
+from experiment.store import UNSUPPORTED, Store
 from testbed import host
 from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
@@ -52,15 +54,14 @@ class Prepared:
     accelerator: Accelerator
     dataset: Dataset
     expected: Expected
-    snapshots: dict[str, Snapshot]
+    snapshots: dict[str, Snapshot]  # by their base's name
 
     def task(self, cell: Cell, configuration: Configuration, folder: Path, scratch: Path) -> cells.Task:
         """The task of a cell whose records go to ``folder`` and whose overlays go to ``scratch``."""
         return cells.Task(
             cell,
             configuration,
-            self.snapshots[cell.topology],
-            self.image,
+            self.snapshots[configuration.condition[cell.condition].base.name],
             self.accelerator.name,
             self.expected,
             folder,
@@ -68,19 +69,24 @@ class Prepared:
         )
 
 
-def prepare(cache: Cache, configuration: Configuration, wanted: list[str], progress: Progress) -> Prepared:
-    """Image and the warm snapshots of the topologies ``wanted``: from the cache, or built."""
+def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], progress: Progress) -> Prepared:
+    """Image and the warm snapshots ``wanted``: from the cache, or built."""
     progress.stage("dataset")
     dataset = resolve(configuration, cache)
     progress.stage(f"image with {dataset.label}")
     image, data = build_image(cache, configuration, dataset)
+    images = {"service_a": image}
     expected = Expected(**json.loads((data / "expected.json").read_text()))
     accelerator = choose(configuration.testbed.accelerator, image.kernel, cache.directory)
     progress.stage(f"accelerator: {accelerator.name} ({accelerator.reason})")
     snapshots = {}
-    for topology in wanted:
-        report = partial(lambda name, text: progress.stage(f"warm snapshot {name}: {text}"), topology)
-        snapshots[topology] = warm_snapshot(cache, configuration, image, accelerator, topology, expected, report)
+    for base in wanted:
+        report = partial(lambda name, text: progress.stage(f"warm snapshot {name}: {text}"), base.name)
+        if base.service not in images:
+            progress.stage(f"image with {dataset.label} for {base.service}")
+            images[base.service], _ = build_image(cache, configuration, dataset, base.service)
+        made_from = (images[base.service], accelerator, base, expected)
+        snapshots[base.name] = warm_snapshot(cache, configuration, *made_from, report)
     return Prepared(image, accelerator, dataset, expected, snapshots)
 
 
@@ -99,7 +105,7 @@ def run(
     when cells keep failing in the same way, DiskFull before a cell for which there is no room.
     """
     plan = store.plan()
-    names = {topology: snapshot.folder.name for topology, snapshot in prepared.snapshots.items()}
+    names = {base: snapshot.folder.name for base, snapshot in prepared.snapshots.items()}
     manifest = make_manifest(store.run, prepared.accelerator, prepared.dataset, prepared.image, names)
     accept(store, {**manifest, "suite": suite_used(configuration)})
     scratch = cache.directory / "guests"
@@ -115,9 +121,10 @@ def run(
                 progress.begin(cell, attempt)
                 task = prepared.task(cell, configuration, store.cell_folder(cell), scratch)
                 outcome = executor.submit(cells.perform, task, progress.step, progress.tick, on_failure).result()
-                progress.end(outcome, last_attempt=attempt == attempts)
+                settled = outcome.valid or outcome.kind == UNSUPPORTED
+                progress.end(outcome, last_attempt=settled or attempt == attempts)
                 streak.add(outcome)
-                if outcome.valid:
+                if settled:
                     break
         if block:
             draw(store.folder, configuration)
@@ -134,6 +141,8 @@ class Streak:
 
     def add(self, outcome: cells.Outcome) -> None:
         """Raises RunStopped at the last of them."""
+        if outcome.kind == UNSUPPORTED:
+            return
         self._count = self._count + 1 if outcome.kind == self._kind else 1
         self._kind = outcome.kind
         if self._kind and self._count >= self._most:
@@ -154,9 +163,9 @@ def require_rooms(store: Store, scratch: Path, configuration: Configuration) -> 
 
 
 def suite_used(configuration: Configuration) -> dict[str, Any]:
-    """For the manifest: the suite's name, and what was run of it."""
+    """For the manifest: the suites' names, none with conditions of one's own, and what was run of them."""
     return {
-        "name": configuration.run.suite,
+        "names": [] if configuration.run.conditions else list(configuration.run.suite),
         "conditions": list(configuration.conditions),
         "replicates": configuration.replicates,
     }

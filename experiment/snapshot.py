@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import measure.install
+import peers.install
 import prefetch.install
+from experiment.arming import alpha_command, make_topology
+from experiment.condition import Base
 from experiment.config import Configuration
+from experiment.services import RECIPE as SERVICE_FILES
+from experiment.services import SERVICES
 from measure.recording import EventStream
 from testbed import ledger
 from testbed.accelerator import Accelerator, machine_key
@@ -23,27 +28,26 @@ from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
 from testbed.image import Image
 from testbed.shell import Shell
 from workloads.alpha import install as alpha_install
-from workloads.alpha.install import Alpha
-from workloads.service_a import deploy
 from workloads.service_a.request import Expected, request
-from workloads.topology import TOPOLOGIES, WORKLOADS, Topology
+from workloads.topology import WORKLOADS, Topology
 
 log = logging.getLogger(__name__)
 
 TIMES = "times.json"  # what boot and warm-up took, for the benchmark
 SWITCH_ON_CPUS = "for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo 1 > $cpu; done"
 CONTAINER = {"plain": None, "lxc": "service_a"}
+MEASURED = ("service_a", "alpha")  # groups of the sampler
 # What the guest's state depends on besides the settings and the programs.
 RECIPE = (
     Path(__file__),
     TEMPLATES / "domain.xml.j2",
     WORKLOADS / "topology.py",
     WORKLOADS / "container.conf.j2",
-    WORKLOADS / "service_a" / "files",
-    Path(deploy.__file__),
+    *SERVICE_FILES,
     Path(alpha_install.__file__),
     Path(measure.install.__file__),
     Path(prefetch.install.__file__),
+    Path(peers.install.__file__),
 )
 Report = Callable[[str], None]
 
@@ -53,7 +57,8 @@ class Snapshot:
     """A saved guest: a folder of the cache."""
 
     folder: Path
-    topology: str
+    base: Base
+    image: Image
 
     @property
     def memory(self) -> Path:
@@ -64,32 +69,29 @@ class Snapshot:
         return Disks(self.folder / "root.qcow2", self.folder / "swap.qcow2")
 
 
-def make_topology(configuration: Configuration, name: str) -> Topology:
-    alpha = configuration.alpha
-    return TOPOLOGIES[name](configuration.service_a.ceiling_mib, alpha.size_mib + alpha.ceiling_extra_mib)
-
-
 def prefetches(configuration: Configuration, topology: str) -> bool:
     """Whether a condition of this topology uses the prefetcher at all."""
     return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
 
 
 def inputs(
-    cache: Cache, configuration: Configuration, image: Image, accelerator: Accelerator, topology: str
+    cache: Cache, configuration: Configuration, image: Image, accelerator: Accelerator, base: Base
 ) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
-    parts = ("guest", "service_a", "alpha", "warm", "prefetcher")
+    parts = dict.fromkeys(("guest", "service_a", base.service, "alpha", "bystander", "warm", "prefetcher"))
     return {
         "version": 1,
         "cache": str(cache.directory),  # overlays name their backing files by absolute paths
         "image": [image.folder.name, identity(image.folder)],  # built anew its disks have other bytes
-        "topology": topology,
-        "prefetches": prefetches(configuration, topology),
+        "base": base.model_dump(mode="json"),
+        "prefetches": prefetches(configuration, base.topology),
         "accelerator": accelerator.name,
         "machine": {key: value for key, value in machine_key().items() if key in ("cpu", "qemu")},
         "before-alpha-s": configuration.steps.before_alpha_s,
         "settings": {part: getattr(configuration, part).model_dump(mode="json") for part in parts},
-        "programs": digest_files(measure.install.BINARY, *prefetch.install.BINARIES, alpha_install.BINARY),
+        "programs": digest_files(
+            measure.install.BINARY, *prefetch.install.BINARIES, *peers.install.BINARIES, alpha_install.BINARY
+        ),
         "files": digest_files(*RECIPE),
     }
 
@@ -99,25 +101,27 @@ def warm_snapshot(
     configuration: Configuration,
     image: Image,
     accelerator: Accelerator,
-    topology: str,
+    base: Base,
     expected: Expected,
     report: Report,
 ) -> Snapshot:
-    """The snapshot for a topology, made unless the cache has it. Raises GuestError when a step fails."""
+    """The snapshot for a base, made unless the cache has it. Raises GuestError when a step fails."""
+
+    own = configuration.with_base(base)
 
     def build(folder: Path) -> None:
         attempts = configuration.guest.attempts
         for attempt in range(1, attempts + 1):
             try:
-                Warming(configuration, image, accelerator, topology, expected, report).save_into(folder)
+                Warming(own, image, accelerator, base, expected, report).save_into(folder)
                 return
             except GuestLost as error:
                 if attempt == attempts:
                     raise
                 log.warning("attempt %d of %d at a warm snapshot: %s", attempt, attempts, error)
 
-    made_of = inputs(cache, configuration, image, accelerator, topology)
-    return Snapshot(cache.obtain(f"snapshot-{topology}", made_of, build), topology)
+    made_of = inputs(cache, own, image, accelerator, base)
+    return Snapshot(cache.obtain(f"snapshot-{base.name}", made_of, build), base, image)
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class Warming:
     configuration: Configuration
     image: Image
     accelerator: Accelerator
-    topology_name: str
+    base: Base
     expected: Expected
     report: Report
 
@@ -151,43 +155,48 @@ class Warming:
             shell = guest.shell(limits.boot_s)
             stack.callback(shell.close)
             wait_running(shell, limits.boot_s)
-            log.info("snapshot %s: booted in %.0f s", self.topology_name, time.monotonic() - begin)
+            log.info("snapshot %s: booted in %.0f s", self.base.name, time.monotonic() - begin)
             topology = self._deploy(shell)
             self._start(shell, topology)
             self._warm_up(guest)
             warm_s = time.monotonic() - begin
-            if prefetches(self.configuration, self.topology_name):
+            recording = prefetches(self.configuration, self.base.topology)
+            if recording:
                 # Only now: what the services read while they start is not what an activation needs.
                 shell.run("systemctl", "start", prefetch.install.SERVICE)
             for number in range(1, self.configuration.warm.activations + 1):
                 self.report(f"activation {number} of {self.configuration.warm.activations}")
-                self._press(guest, shell, topology, alpha, request_too=True)
+                self._press(guest, shell, topology, alpha, lambda: self._activate(guest))
+                if number == self.configuration.warm.activations:
+                    if recording:
+                        prefetch.install.keep_trace(shell, "service_a")
+                    # One is enough to learn a bystander.
+                    self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
                 for _ in range(self.configuration.warm.idle_rounds):
-                    self._press(guest, shell, topology, alpha, request_too=False)
+                    self._press(guest, shell, topology, alpha)
             self.report("save")
             shell.run("sync")
             shell.close()
             guest.save(folder / "memory.save")
             times = {"warm_s": warm_s, "all_s": time.monotonic() - begin}
             (folder / TIMES).write_text(json.dumps(times))
-            log.info("snapshot %s: ready after %.0f s", self.topology_name, times["all_s"])
+            log.info("snapshot %s: ready after %.0f s", self.base.name, times["all_s"])
 
     def _deploy(self, shell: Shell) -> Topology:
         self.report("deploy")
         settings = self.configuration
-        service = settings.service_a
-        topology = make_topology(settings, self.topology_name)
-        port = alpha_install.port(shell)
-        alpha = Alpha(settings.alpha.size_mib, settings.alpha.stride, settings.alpha.bytes)
+        topology = make_topology(settings, self.base)
+        command, port = alpha_command(shell, settings)
         files = [
-            *deploy.files(deploy.ServiceA(service.buffer_pool, service.title, service.httpd_processes)),
+            *SERVICES[self.base.service].files(settings),
             *alpha_install.files(),
-            *topology.files(alpha_install.command(alpha, port), port),
-            *measure.install.files(topology.cgroups),
+            *topology.files(command, port),
+            *measure.install.files({name: topology.cgroups[name] for name in MEASURED}),
+            *peers.install.files(),
         ]
-        if prefetches(self.configuration, self.topology_name):
-            group = {"service_a": topology.cgroups["service_a"]}
-            files += prefetch.install.files(group, settings.prefetcher)
+        if prefetches(self.configuration, self.base.topology):
+            watched = {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
+            files += prefetch.install.files(watched, settings.prefetcher)
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
         shell.run("systemctl", "start", measure.install.SERVICE)
@@ -197,7 +206,9 @@ class Warming:
     def _start(self, shell: Shell, topology: Topology) -> None:
         self.report("start service A")
         topology.start_service(shell)
-        deploy.wait_ready(shell, CONTAINER[self.topology_name], self.configuration.limits.service_s)
+        container = CONTAINER[self.base.topology]
+        SERVICES[self.base.service].wait_ready(shell, container, self.configuration.limits.service_s)
+        topology.start_bystander(shell)
         time.sleep(self.configuration.steps.before_alpha_s)
 
     def _warm_up(self, guest: Guest) -> None:
@@ -205,17 +216,30 @@ class Warming:
             self.report(f"warm-up request {number} of {self.configuration.warm.requests}")
             self._request(guest)
 
-    def _press(self, guest: Guest, shell: Shell, topology: Topology, alpha: EventStream, *, request_too: bool) -> None:
-        """Alpha comes, pushes service A out, and ends; an activation if a request comes in between."""
-        warm = self.configuration.warm
+    def _press(
+        self,
+        guest: Guest,
+        shell: Shell,
+        topology: Topology,
+        alpha: EventStream,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Alpha comes, pushes the others out, and ends; ``meanwhile`` happens in between."""
         seen = len(alpha.events("ready"))
         topology.start_alpha(shell)
         alpha.wait_event("ready", self.configuration.limits.alpha_s, guest, nth=seen + 1)
-        time.sleep(warm.quiet_s)
-        if request_too:
-            self._request(guest)
-            time.sleep(warm.settle_s)
+        meanwhile()
         topology.stop_alpha(shell)
+
+    def _activate(self, guest: Guest) -> None:
+        time.sleep(self.configuration.warm.quiet_s)
+        self._request(guest)
+        time.sleep(self.configuration.warm.settle_s)
+
+    def _wake_bystander(self, shell: Shell, topology: Topology) -> None:
+        time.sleep(self.configuration.warm.quiet_s)
+        topology.wake_bystander(shell)
+        time.sleep(self.configuration.warm.settle_s)
 
     def _request(self, guest: Guest) -> None:
         guest.alive()

@@ -18,7 +18,9 @@ import tomli_w
 
 from experiment.config import Configuration, check
 from experiment.plan import Cell, Plan
-from testbed.errors import HostError, UsageError
+from testbed.errors import HostError, Unsupported, UsageError
+
+UNSUPPORTED = Unsupported.__name__  # the kind of cells that are skipped
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,10 @@ class Store:
         return self.folder / "cells" / cell.name
 
     def is_done(self, cell: Cell) -> bool:
-        """Whether the cell's last record says complete and valid."""
+        """Whether the cell's last record says complete and valid, or that the guest's kernel cannot do it."""
         last = read_last(self.cell_folder(cell) / "cell.jsonl")
-        return bool(last.get("type") == "end" and last.get("complete") and last.get("valid"))
+        counts = bool(last.get("complete") and last.get("valid"))
+        return last.get("type") == "end" and (counts or last.get("kind") == UNSUPPORTED)
 
     def set_aside(self, cell: Cell) -> None:
         """Move what an earlier attempt at a cell left to failed/, where it is kept and never counted."""

@@ -87,7 +87,7 @@ class SampleStream:
 
 
 class EventStream:
-    """A stream that only comes out of the guest (alpha's, the prefetcher's): lines of JSON, kept raw in ``sink``."""
+    """A stream of events (alpha's, the prefetcher's, a peer's): lines of JSON, kept raw in ``sink``."""
 
     def __init__(self, socket: Path, sink: Path) -> None:
         self._name = f"the guest's stream {sink.name}"
@@ -101,6 +101,9 @@ class EventStream:
     def failure(self) -> Exception | None:
         """What ended the stream, if anything did."""
         return self._port.failure
+
+    def send(self, command: str) -> None:
+        self._port.send(command)
 
     def wait_event(self, name: str, limit: float, guest: Guest, nth: int = 1) -> Event:
         """The ``nth`` line whose "event" is ``name``. Raises GuestError after ``limit`` seconds."""

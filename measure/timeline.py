@@ -32,20 +32,24 @@ class Times(Protocol):
 
 @dataclass(frozen=True)
 class Streams:
-    """The host's ends of the guest's three virtio-serial ports."""
+    """The host's ends of the guest's virtio-serial ports."""
 
     samples: SampleStream
     prefetch: EventStream
     alpha: EventStream
+    peer: EventStream
+
+    def _all(self) -> tuple[SampleStream | EventStream, ...]:
+        return self.samples, self.prefetch, self.alpha, self.peer
 
     def raise_failure(self) -> None:
         """Raises what went wrong with a stream that nobody waited for."""
-        for stream in (self.samples, self.prefetch, self.alpha):
+        for stream in self._all():
             if stream.failure:
                 raise stream.failure
 
     def close(self) -> None:
-        for stream in (self.samples, self.prefetch, self.alpha):
+        for stream in self._all():
             stream.close()
 
 
@@ -56,7 +60,9 @@ class Timeline:
     ``arm`` is called when the restored guest has come to rest, just before alpha: a clock that was set wakes threads,
     whose faults are not to set off what the cell is about.
 
-    Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory.
+    Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory. With
+    ``bring_in`` it comes before alpha.
+    With ``advance_s`` the guest's peer is told to go so long before the request; nobody waits for it to be done.
     """
 
     guest: Guest
@@ -69,6 +75,8 @@ class Timeline:
     pressure: bool
     note: Callable[..., None]
     arm: Callable[[Shell], None]
+    advance_s: float | None = None
+    bring_in: bool = False
 
     def perform(self, shell: Shell) -> Response:
         """All steps from "RDBMS is up" to the end of the recording; the response is not judged here.
@@ -77,14 +85,18 @@ class Timeline:
         """
         self._pause(self.times.before_alpha_s)
         self.arm(shell)
+        if self.bring_in or not self.pressure:
+            self._bring_in()
         if self.pressure:
             self._start_alpha(shell)
-        else:
-            self._bring_in()
         # From here to the end nothing is done over SSH.
         self._pause(self.times.before_recording_s)
         self._start_recording()
         due = self._tick_at(self.times.before_request_s)
+        if self.advance_s is not None:
+            self._wait_tick(max(0, due - self._tick_at(self.advance_s)))
+            self.streams.peer.send("go")
+            self.note("advance")
         self._wait_tick(due)
         response = self._request(due)
         after = self._newest_tick() + 1 + self._tick_at(self.times.after_response_s)

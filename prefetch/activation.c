@@ -23,7 +23,7 @@ static void hold(struct group *g)
 		protect_begin(&g->held, g->members.dir, g->plan.pages * PAGE_BYTES);
 }
 
-static struct group *wrong_group(struct group *g)
+struct group *activation_wrong_group(const struct group *g)
 {
 	struct daemon *d = g->daemon;
 
@@ -36,22 +36,14 @@ static struct group *wrong_group(struct group *g)
 	return NULL;
 }
 
-/* At rest a tick comes every few seconds: what was reclaimed since is in no snapshot. */
-static void notice_reclaim(struct group *g)
-{
-	if (daemon_reclaimed() != g->daemon->reclaimed)
-		g->fresh = false;
-}
-
 /* The paper's policy, and its controls: what is in swap now. */
 static void plan_all_swapped(struct group *g)
 {
 	int faulting = members_find(&g->members, g->first.pid);
 
-	notice_reclaim(g);
-	if (!g->fresh) {
+	if (g->opened_by != BY_WAKE) { /* or it was done a moment ago */
 		g->active = false; /* or nothing would be planned */
-		quiet_snapshot(g);
+		quiet_renew(g);
 		g->active = true;
 	}
 	if (g->policy == POLICY_SAME_PROCESS && faulting < 0)
@@ -68,7 +60,7 @@ static struct group *choose_source(struct group *g)
 	case POLICY_OFF:
 		return NULL;
 	case POLICY_OTHER_CONTAINER:
-		return wrong_group(g);
+		return activation_wrong_group(g);
 	case POLICY_SIBLINGS:
 	case POLICY_SAME_PROCESS:
 	case POLICY_CONTAINER:
@@ -181,6 +173,8 @@ void activation_begin(struct group *g)
 	g->looked_pages = 0;
 	g->disk_waits = g->reclaim_waits = 0;
 	pace_begin(&g->pace);
+	if (g->opened_by == BY_WAKE)
+		pace_ahead(&g->pace);
 	g->resume_ns = 0;
 	demand_clear(&g->demand);
 	for (size_t i = 0; i < g->members.nslots; i++)
@@ -194,7 +188,7 @@ void activation_begin(struct group *g)
 		trust_event(g);
 		issue_first(g);
 	} else {
-		notice_reclaim(g); /* elsewhere it would see what the first windows themselves have reclaimed */
+		quiet_notice_reclaim(g); /* elsewhere it would see what the first windows themselves have reclaimed */
 		issue_begin(&g->issue, &g->plan, &g->learned, &g->members, &g->files, g->first.t);
 	}
 	if (!g->source)

@@ -15,5 +15,7 @@ void activation_hurry(struct group *g, const struct fault *f);
 /* What can wait until the first pages are asked for: hold the container's memory, tell that it woke up. */
 void activation_attend(struct group *g);
 void activation_stop(struct group *g);
+/* Whose working set policy other-container issues: of a group that is quiet and has one, or NULL. */
+struct group *activation_wrong_group(const struct group *g);
 
 #endif

@@ -81,5 +81,5 @@ void demand_begin_at(struct demand *d, uint32_t rank)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (d->v[i].rank != WS_NO_RANK)
-			d->v[i].rank = d->v[i].rank > rank ? d->v[i].rank - rank : 0;
+			d->v[i].rank = rank == WS_NO_RANK ? rank : d->v[i].rank > rank ? d->v[i].rank - rank : 0;
 }

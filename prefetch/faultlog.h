@@ -26,5 +26,7 @@ struct faultlog {
 void faultlog_add(struct faultlog *l, const struct logged_fault *f);
 /* Forget GROUP's, and close the gaps. */
 void faultlog_drop(struct faultlog *l, unsigned int group);
+/* Where in GROUP's a burst of COUNT within LENGTH_NS begins. False: nowhere. */
+bool faultlog_burst(const struct faultlog *l, unsigned int group, uint64_t count, uint64_t length_ns, uint32_t *t_us);
 
 #endif

@@ -13,6 +13,7 @@
 #include "quiet.h"
 #include "report.h"
 #include "setfile.h"
+#include "wake.h"
 
 #define MAX_ACTIVATION	 NS_OF_MS(120000) /* one that never settles is judged and learnt from all the same */
 #define MAX_ENTRIES	 256u /* a container that enters faults all the time is not idle: it is left alone ... */
@@ -195,6 +196,7 @@ static void settle(struct group *g, uint64_t now)
 	*o = (struct outcome){
 		.number = g->number,
 		.policy = g->source ? g->policy : POLICY_OFF,
+		.by = g->opened_by,
 		.t = now,
 		.duration_ns = elapsed_ns(g->first.t, now),
 		.majors = g->majors,
@@ -235,6 +237,17 @@ static void watch_activity(struct group *g, uint64_t now)
 	g->tick_ns = now;
 }
 
+static bool is_over(const struct group *g, uint64_t now)
+{
+	const struct options *o = &g->daemon->options;
+
+	if (elapsed_ns(g->first.t, now) >= MAX_ACTIVATION)
+		return true;
+	if (g->opened_by == BY_WAKE && wake_awaits(g->first.t, now, o->wake_ms))
+		return false;
+	return elapsed_ns(latest(g->last_major_ns, g->last_busy_ns), now) >= NS_OF_MS(o->settle_ms);
+}
+
 static void tick_active(struct group *g, uint64_t now)
 {
 	activation_attend(g);
@@ -242,8 +255,7 @@ static void tick_active(struct group *g, uint64_t now)
 	watch_activity(g, now);
 	members_refresh(&g->members, quiet_forget, g);
 	learn_sample(g);
-	if (elapsed_ns(latest(g->last_major_ns, g->last_busy_ns), now) >= NS_OF_MS(g->daemon->options.settle_ms) ||
-	    elapsed_ns(g->first.t, now) >= MAX_ACTIVATION)
+	if (is_over(g, now))
 		settle(g, now);
 }
 

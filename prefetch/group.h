@@ -18,7 +18,7 @@
 #define HISTORY	       4   /* activations that status shows */
 #define GROUP_NAME_CAP 192 /* NAME/BASENAME; a Docker scope's is of 77 letters */
 
-enum opened_by { BY_BURST, BY_LEADER, OPENINGS };
+enum opened_by { BY_BURST, BY_LEADER, BY_WAKE, OPENINGS };
 
 /* What became of an activation. */
 struct outcome {
@@ -35,6 +35,7 @@ struct outcome {
 	uint64_t duration_ns;
 	uint64_t first_issue_ns; /* after the trigger; 0: nothing was issued */
 	enum policy policy;
+	enum opened_by by;
 };
 
 struct daemon;
@@ -62,15 +63,15 @@ struct group {
 	struct workset oracle; /* policy oracle only */
 	struct files files;    /* of the set that the plan is made of */
 	struct plan plan;
-	/* Pages that its precision has earned it, by what opened the activations: a burst that was nothing must not cost
-	 * the next real one. */
+	/* Pages that its precision has earned it, by what opened the activations: a burst that was nothing, or a wake
+	 * that nobody followed, must not cost the next real one. */
 	uint64_t quota[OPENINGS];
 
 	/* activation */
 	bool active;
 	bool issuing;
 	bool attended; /* activation_attend was called */
-	struct fault first;
+	struct fault first; /* of a woken one, which none began: T is when it was asked for */
 	uint64_t begun_ns; /* when its first event was seen: so much later than FIRST */
 	enum opened_by opened_by;
 	uint64_t number;
@@ -102,6 +103,8 @@ void group_init(struct group *g, struct daemon *d, unsigned int index, const str
 /* Save what was learnt and give everything back. */
 void group_free(struct group *g);
 void group_faulted(struct group *g, const struct fault *f);
+/* A request is known to come: an activation begins now. Why it does not, or NULL. */
+const char *group_wake(struct group *g);
 /* Issue the next window. When to come back, in ns from now: 0 at once, UINT64_MAX: all is done. */
 uint64_t group_issue(struct group *g, uint64_t now);
 /* Now and then. RECLAIMING: the kernel has reclaimed pages since the last tick; MAY_SCAN: there is time for a snapshot.

@@ -11,6 +11,9 @@ BUILD = Path(__file__).parent / "build"
 BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
 PORT = f"{PORT_FOLDER}/{PREFETCH_PORT}"
 SERVICE = "prefetchd.service"
+SOCKET = "/run/prefetchd.sock"
+CONTROL = "/usr/local/sbin/prefetchctl"
+TRACE = "/var/lib/prefetchd/last.trace"  # of the last activation before the snapshot, for policy oracle
 UNIT = """\
 [Unit]
 Description=container-aware prefetcher
@@ -48,6 +51,11 @@ def files(groups: Mapping[str, str], trigger: Trigger) -> list[File]:
     ]
 
 
-def set_policy(shell: Shell, policy: str) -> None:
-    """Switch the running prefetchd. Raises GuestError with prefetchctl's words."""
-    shell.run("/usr/local/sbin/prefetchctl", "policy", policy)
+def set_policy(shell: Shell, policy: str, *trace: str) -> None:
+    """Switch the running prefetchd; oracle has a ``trace``. Raises GuestError with prefetchctl's words."""
+    shell.run(CONTROL, "policy", policy, *trace)
+
+
+def keep_trace(shell: Shell, group: str) -> None:
+    """Write what the last activation of ``group`` needed to TRACE. Raises GuestError if there was none."""
+    shell.run(CONTROL, "trace", group, TRACE)

@@ -1,23 +1,16 @@
-/* Ask the kernel for a plan's pages, window by window: process_madvise(MADV_WILLNEED) for anonymous and shared memory,
- * and, by threads that wait (helpers.h), madvise of our own mapping for files and a read of one byte for copied-on-write
- * pages, which advice does not reach. Allocates nothing once begun. */
+/* Ask the kernel for a plan's pages, window by window: what is absent (look.h) of what comes next (stream.h), in few calls
+ * (calls.h). Allocates nothing once begun. */
 #ifndef ISSUE_H
 #define ISSUE_H
 
 #include "files.h"
 #include "members.h"
 #include "plan.h"
+#include "stream.h"
 
 #define WINDOW_TARGETS 16u
 #define FIRST_TARGETS  2u
 #define WINDOW_PAGES   512u
-
-/* Where in a list of targets the issue has come. */
-struct stream {
-	const struct target *v;
-	size_t n, next;
-	struct target left; /* of the target before NEXT */
-};
 
 /* Pages that were absent when they were issued. */
 struct run {
@@ -73,10 +66,5 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 /* The rank of PAGE of member SLOT, if it is left. */
 bool issue_find(const struct issue *i, unsigned int slot, uint64_t page, uint64_t *rank);
 uint64_t issue_pages(const struct issue *i);
-/* The kernel has process_madvise and lets us advise other processes (init, of no page): 0, or -1 with errno. */
-int issue_probe(void);
-/* Below everybody's demand, where the disk's scheduler knows priorities: best effort, the lowest. Not idle: a demand
- * fault waits for the prefetch that it meets, and idle reads may wait for ever. */
-void issue_lower_priority(void);
 
 #endif

@@ -1,6 +1,9 @@
 #include "judge.h"
 
+#include "clock.h"
 #include "daemon.h"
+#include "opening.h"
+#include "wake.h"
 
 #define LEAD_US	    1000000u /* after the leader's first fault, others follow */
 #define LEAD_FAULTS 16u	     /* of them, at least */
@@ -116,7 +119,7 @@ static int find_leader(const struct group *g, uint32_t *t_us)
 	return leader;
 }
 
-uint32_t judge_leader(struct group *g, const struct outcome *o)
+static uint32_t lead(struct group *g, const struct outcome *o)
 {
 	bool opened = g->opened_by == BY_LEADER;
 	bool judged = o->issued >= QUOTA_MIN;
@@ -136,4 +139,23 @@ uint32_t judge_leader(struct group *g, const struct outcome *o)
 	else if (*trust < WS_MAX_TRUST)
 		*trust = (uint8_t)(*trust + 1);
 	return t_us;
+}
+
+uint32_t judge_beginning(struct group *g, const struct outcome *o)
+{
+	const struct daemon *d = g->daemon;
+	uint32_t t_us = lead(g, o);
+
+	if (t_us || g->opened_by != BY_WAKE ||
+	    faultlog_burst(&d->faults, g->index, opening_burst(g), NS_OF_MS(d->options.burst_ms), &t_us))
+		return t_us;
+	return WS_NO_RANK;
+}
+
+bool judge_lesson(const struct group *g, const struct outcome *o, uint32_t begun)
+{
+	uint64_t touched = g->issue.pages[TARGET_READ]; /* by us, which has mapped them */
+	uint64_t demanded = o->demanded > touched ? o->demanded - touched : 0;
+
+	return g->opened_by != BY_WAKE || begun != WS_NO_RANK || wake_followed(demanded, g->learned.npages);
 }

@@ -284,10 +284,20 @@ void learn_tidy(struct group *g)
 	d->newcomer_pid = 0;
 }
 
+/* The number of pages that were new to the set. */
+static size_t learn_demand(struct group *g, uint32_t begun)
+{
+	demand_begin_at(&g->demand, begun);
+	g->learned.activation++;
+	return workset_learn(&g->learned, g->demand.v, g->demand.n);
+}
+
 size_t learn_settle(struct group *g, struct outcome *o, size_t *aged)
 {
 	struct daemon *d = g->daemon;
-	size_t added;
+	size_t added = 0;
+	uint32_t begun;
+	bool lesson;
 
 	roles_assign(&g->members, &g->learned);
 	pageset_clear(&d->after);
@@ -297,10 +307,12 @@ size_t learn_settle(struct group *g, struct outcome *o, size_t *aged)
 	pageset_brought_in(&g->before, &d->after, &d->brought);
 	gather(g);
 	judge_outcome(g, o);
-	demand_begin_at(&g->demand, judge_leader(g, o));
-	g->learned.activation++;
-	added = workset_learn(&g->learned, g->demand.v, g->demand.n);
-	*aged = workset_age(&g->learned, (uint32_t)d->options.keep);
+	begun = judge_beginning(g, o);
+	lesson = judge_lesson(g, o, begun);
+	if (lesson)
+		added = learn_demand(g, begun);
+	/* In any case: what was met in vain leaves the set's lists of files and regions again. */
+	*aged = workset_age(&g->learned, lesson ? (uint32_t)d->options.keep : UINT32_MAX);
 	learn_tidy(g);
 	return added;
 }

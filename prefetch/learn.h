@@ -28,7 +28,8 @@ void demand_free(struct demand *d);
 void demand_add(struct demand *d, uint64_t key, uint32_t rank);
 /* Sort by key, each key once with its lowest rank; a page without one takes that of the nearest within reach. Pure. */
 void demand_compact(struct demand *d);
-/* Ranks count from RANK on, where the activation really began; what was demanded before, at its beginning. Pure. */
+/* Ranks count from RANK on, where the activation really began; what was demanded before, at its beginning. WS_NO_RANK: it
+ * is not known where, and no rank is. Pure. */
 void demand_begin_at(struct demand *d, uint32_t rank);
 
 /* A major fault of the activation under way: placed at once if its process began in it, and may soon be gone. */

@@ -1,7 +1,10 @@
 #include "opening.h"
 
+#include "activation.h"
 #include "clock.h"
 #include "daemon.h"
+#include "quiet.h"
+#include "wake.h"
 
 #define FOREIGN_BURST	 8u /* times the burst, for a role that is not the leader, in a container that has one */
 
@@ -20,6 +23,18 @@ static bool has_leader(const struct group *g)
 		if (g->learned.roles[i].trust > 0)
 			return true;
 	return false;
+}
+
+uint64_t opening_burst(const struct group *g)
+{
+	return g->daemon->options.burst * (has_leader(g) ? FOREIGN_BURST : 1);
+}
+
+const char *opening_name(enum opened_by by)
+{
+	static const char *const names[OPENINGS] = { "burst", "leader", "wake" };
+
+	return names[by];
 }
 
 static void begin_burst(struct group *g, const struct fault *f)
@@ -50,10 +65,44 @@ void opening_look(struct group *g, const struct fault *f)
 	}
 	if (f->source != FAULT_MAJOR)
 		return;
-	enough = burst_add(&g->burst, f->t, has_leader(g) ? o->burst * FOREIGN_BURST : o->burst, NS_OF_MS(o->burst_ms),
-			   &first);
+	enough = burst_add(&g->burst, f->t, opening_burst(g), NS_OF_MS(o->burst_ms), &first);
 	if (first)
 		begin_burst(g, f);
 	g->opened_by = BY_BURST;
 	g->active = enough && quiet_enough(g, &g->first);
+}
+
+/* Of the set that would be issued. */
+static size_t set_pages(const struct group *g)
+{
+	const struct group *other;
+
+	switch (g->daemon->policy) {
+	case POLICY_ORACLE:
+		return g->oracle.npages;
+	case POLICY_OTHER_CONTAINER:
+		other = activation_wrong_group(g);
+		return other ? other->learned.npages : 0;
+	default:
+		return g->learned.npages;
+	}
+}
+
+/* There is time for a snapshot: nobody waits yet. */
+const char *group_wake(struct group *g)
+{
+	struct fault asked = { .t = now_ns(), .group = g->index };
+	const char *refused;
+
+	if (!g->active)
+		quiet_renew(g);
+	refused = wake_refused(g->daemon->policy, g->active, set_pages(g));
+	if (refused)
+		return refused;
+	begin_burst(g, &asked);
+	g->quiet_ns = elapsed_ns(g->last_major_ns, asked.t);
+	g->opened_by = BY_WAKE;
+	g->active = true;
+	activation_begin(g);
+	return NULL;
 }

@@ -1,11 +1,15 @@
-/* When an activation begins: with a burst of major faults, or with the first fault of a role that led earlier ones. */
+/* When an activation begins: with a burst of major faults, with the first fault of a role that led earlier ones, or with a
+ * wake (group_wake). */
 #ifndef OPENING_H
 #define OPENING_H
 
-struct fault;
-struct group;
+#include "group.h"
 
 /* A fault of a quiet group. Sets its ACTIVE, FIRST and OPENED_BY. */
 void opening_look(struct group *g, const struct fault *f);
+/* How many major faults make a burst of this group. */
+uint64_t opening_burst(const struct group *g);
+/* burst, leader or wake. */
+const char *opening_name(enum opened_by by);
 
 #endif

@@ -31,6 +31,7 @@ const char *options_help(void)
 	       "  --burst-ms N         ... when they come within this (500)\n"
 	       "  --quiet-ms N         since an activation's last fault before there can be another (2000)\n"
 	       "  --settle-ms N        without a major fault and idle before one is over (3000)\n"
+	       "  --wake-ms N          after prefetchctl wake, that the request may take to come (10000)\n"
 	       "  --busy-percent N     of one CPU: a group that uses more is not idle (20)\n"
 	       "how much\n"
 	       "  --share-percent N    of the memory that a prefetch may take beyond what is free (25)\n"
@@ -190,6 +191,7 @@ enum parsed options_parse(int argc, char *argv[], struct options *o, char *error
 		.burst = 8,
 		.burst_ms = 500,
 		.settle_ms = 3000,
+		.wake_ms = 10000,
 		.busy_percent = 20,
 		.share_percent = 25,
 		.max_mib = 1024,

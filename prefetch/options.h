@@ -56,6 +56,7 @@ struct options {
 	uint64_t burst;		/* major faults that make an activation ... */
 	uint64_t burst_ms;	/* ... when they come within this */
 	uint64_t settle_ms;	/* without a major fault and idle before one ends */
+	uint64_t wake_ms;	/* that a woken one lasts at least: until then the request may come */
 	uint64_t busy_percent;	/* of one CPU: above it the group is not idle */
 	uint64_t share_percent; /* of memory that a prefetch may take beyond what is free */
 	uint64_t max_mib;	/* issued per activation */

@@ -11,6 +11,11 @@ void pace_begin(struct pace *p)
 	*p = (struct pace){ .factor = FACTOR, .due = LEAD_US };
 }
 
+void pace_ahead(struct pace *p)
+{
+	p->due = UINT32_MAX;
+}
+
 static uint64_t due_at(const struct pace *p, uint64_t elapsed_us)
 {
 	return p->due + (elapsed_us > p->since_us ? elapsed_us - p->since_us : 0) * p->factor / ONE;

@@ -13,6 +13,8 @@ struct pace {
 };
 
 void pace_begin(struct pace *p);
+/* Nobody waits yet: everything is due now. */
+void pace_ahead(struct pace *p);
 /* The rank up to which everything is to be issued so long after the activation began: a little more than is due, so that
  * there are few windows, and large ones. */
 uint64_t pace_due(const struct pace *p, uint64_t elapsed_us);

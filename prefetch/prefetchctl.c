@@ -13,11 +13,13 @@
 enum exit_code { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3, EXIT_REFUSED = 4 };
 
 #define REQUEST_CAP 512
+#define COMMANDS    "policy, status, trace, wake or forget"
 
 static const char help[] =
 	"usage: prefetchctl [--socket PATH] policy NAME [PATH]\n"
 	"       prefetchctl [--socket PATH] status [--json] [GROUP]\n"
 	"       prefetchctl [--socket PATH] trace GROUP PATH\n"
+	"       prefetchctl [--socket PATH] wake GROUP\n"
 	"       prefetchctl [--socket PATH] forget GROUP\n"
 	"\n"
 	"policy   switch a running prefetchd until it ends; what was learnt stays\n"
@@ -28,6 +30,7 @@ static const char help[] =
 	"           precision: of the pages it fetched, how many were needed; coverage: of the pages that\n"
 	"           were needed, how many it fetched; late: needed before they had come; wasted: never needed\n"
 	"trace    have the daemon write the pages of GROUP's last activation into the set file PATH\n"
+	"wake     a request for GROUP is about to come (within wake-ms): fetch now what it will need\n"
 	"forget   drop what was learnt of GROUP\n"
 	"\n"
 	"  --socket PATH        of the daemon (" DEFAULT_SOCKET ")\n"
@@ -179,13 +182,14 @@ static int ask_trace(const char *path, int argc, char *argv[])
 	return ask(path, request);
 }
 
-static int ask_forget(const char *path, int argc, char *argv[])
+/* COMMAND takes a group and nothing else. */
+static int ask_of_group(const char *command, const char *path, int argc, char *argv[])
 {
 	char request[REQUEST_CAP];
 
 	if (argc != 1 || !is_group(argv[0]))
-		return usage("forget", "expected the name of a group");
-	snprintf(request, sizeof(request), "forget %s", argv[0]);
+		return usage(command, "expected the name of a group");
+	snprintf(request, sizeof(request), "%s %s", command, argv[0]);
 	return ask(path, request);
 }
 
@@ -197,9 +201,9 @@ static int command(const char *path, int argc, char *argv[])
 		return ask_status(path, argc - 1, argv + 1);
 	if (strcmp(argv[0], "trace") == 0)
 		return ask_trace(path, argc - 1, argv + 1);
-	if (strcmp(argv[0], "forget") == 0)
-		return ask_forget(path, argc - 1, argv + 1);
-	return usage(argv[0], "expected policy, status, trace or forget");
+	if (strcmp(argv[0], "wake") == 0 || strcmp(argv[0], "forget") == 0)
+		return ask_of_group(argv[0], path, argc - 1, argv + 1);
+	return usage(argv[0], "expected " COMMANDS);
 }
 
 int main(int argc, char *argv[])
@@ -224,6 +228,6 @@ int main(int argc, char *argv[])
 	if (strlen(path) >= sizeof((struct sockaddr_un){ 0 }.sun_path))
 		return usage(path, "too long for a socket");
 	if (at == argc)
-		return usage("nothing to do", "expected policy, status, trace or forget");
+		return usage("nothing to do", "expected " COMMANDS);
 	return command(path, argc - at, argv + at);
 }

@@ -113,3 +113,16 @@ void quiet_snapshot(struct group *g)
 	g->snapshot_ns = now_ns();
 	g->snapshot_took_ns = g->snapshot_ns - start;
 }
+
+void quiet_notice_reclaim(struct group *g)
+{
+	if (daemon_reclaimed() != g->daemon->reclaimed)
+		g->fresh = false;
+}
+
+void quiet_renew(struct group *g)
+{
+	quiet_notice_reclaim(g);
+	if (!g->fresh)
+		quiet_snapshot(g);
+}

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "jsonline.h"
 #include "helpers.h"
+#include "opening.h"
 
 static void begin(struct jsonline *j, char *buf, const char *event, uint64_t t)
 {
@@ -64,6 +65,7 @@ void report_start(struct daemon *d)
 	json_u64(&j, "burst", o->burst);
 	json_u64(&j, "burst_ms", o->burst_ms);
 	json_u64(&j, "settle_ms", o->settle_ms);
+	json_u64(&j, "wake_ms", o->wake_ms);
 	json_u64(&j, "busy_percent", o->busy_percent);
 	json_u64(&j, "share_percent", o->share_percent);
 	json_u64(&j, "max_mib", o->max_mib);
@@ -119,15 +121,20 @@ void report_trigger(struct group *g)
 	char buf[EVENT_LINE_CAP];
 	char comm[COMM_CAP + 1];
 	struct jsonline j;
+	bool woken = g->opened_by == BY_WAKE;
+	const char *seen = g->first.source == FAULT_ENTRY ? "entry" : "major";
 
-	read_comm(g->first.pid, comm, sizeof(comm));
+	if (woken)
+		comm[0] = 0;
+	else
+		read_comm(g->first.pid, comm, sizeof(comm));
 	begin_group(&j, buf, "trigger", g->first.t, g);
 	json_u64(&j, "activation", g->number);
 	json_i64(&j, "pid", g->first.pid);
 	json_string(&j, "comm", comm);
 	json_string(&j, "policy", policy_name(g->policy));
-	json_string(&j, "by", g->opened_by == BY_LEADER ? "leader" : "burst");
-	json_string(&j, "source", g->first.source == FAULT_ENTRY ? "entry" : "major");
+	json_string(&j, "by", opening_name(g->opened_by));
+	json_string(&j, "source", woken ? "control" : seen);
 	json_u64(&j, "seen_us", elapsed_ns(g->first.t, g->begun_ns) / NS_PER_US);
 	json_u64(&j, "quiet_us", g->quiet_ns / NS_PER_US);
 	json_bool(&j, "fresh", g->fresh);

@@ -21,6 +21,7 @@ const struct setting settings[SETTINGS] = {
 	{ "burst", KIND_NUMBER, offsetof(struct options, burst), 1, 1000 },
 	{ "burst-ms", KIND_NUMBER, offsetof(struct options, burst_ms), 1, 60000 },
 	{ "settle-ms", KIND_NUMBER, offsetof(struct options, settle_ms), 100, 3600000 },
+	{ "wake-ms", KIND_NUMBER, offsetof(struct options, wake_ms), 100, 60000 },
 	{ "busy-percent", KIND_NUMBER, offsetof(struct options, busy_percent), 1, 100000 },
 	{ "share-percent", KIND_NUMBER, offsetof(struct options, share_percent), 0, 100 },
 	{ "max-mib", KIND_NUMBER, offsetof(struct options, max_mib), 1, 1048576 },

@@ -10,7 +10,7 @@
 #define DEFAULT_CONFIG	 "/etc/prefetchd.conf"
 #define LINE_CAP	 1024
 #define WHY_CAP		 192
-#define SETTINGS	 19u
+#define SETTINGS	 20u
 #define EXPECTED_NAME	 "a NAME of 1 to 63 letters, digits, '_', '.' and '-' (no '-' first, and not json)"
 #define EXPECTED_COMMS	 "at most 8 process names of 1 to 15 bytes, with commas between them"
 

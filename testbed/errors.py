@@ -63,6 +63,10 @@ class RequestTimeout(CellError):  # noqa: N818 - as the following: what happened
     """Service A's answer was not whole in time."""
 
 
+class Unsupported(CellError):  # noqa: N818
+    """The guest's kernel lacks what a condition needs: its cells are skipped, and the reason is told."""
+
+
 class RunStopped(CellError):  # noqa: N818
     """Cells kept failing in the same way, so that going on would have been a waste."""
 

@@ -22,7 +22,8 @@ CONSOLE = "console.log"
 TAKEN = "Could not set up host forwarding rule"  # QEMU's words for a port that somebody else has
 # virtio-serial ports: the sampler's (both directions), the prefetcher's and alpha's (out of the guest).
 MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT = "org.paging.measure", "org.paging.prefetch", "org.paging.alpha"
-PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT)
+PEER_PORT = "org.paging.peer"
+PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT, PEER_PORT)
 PORT_FOLDER = "/dev/virtio-ports"  # in the guest
 GUEST_SSH, GUEST_HTTP = 22, 80
 PORT_TRIES = 5  # a free port may be another run's before QEMU has it

@@ -15,8 +15,9 @@ CONSOLE_BYTES = 16 * 1024 * 1024  # a cell's console has a few KB
 LOOK_S = 0.5
 LINE_BYTES = 4096
 PANIC = re.compile(r"Kernel panic - not syncing: .*")
-# mm/oom_kill.c: __oom_kill_process; of the whole guest, or of a cgroup
-KILLED = re.compile(r"(?:Out of memory|Memory cgroup out of memory): Killed process .*")
+# mm/oom_kill.c: __oom_kill_process; of the whole guest, or of a cgroup. peerd is in swapoff(2) then, which offers
+# itself: it has a child to lose, and says so.
+KILLED = re.compile(r"(?:Out of memory|Memory cgroup out of memory): Killed process \d+ \((?!peerd\)).*")
 
 
 def trouble_in(line: str) -> GuestError | None:

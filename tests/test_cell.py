@@ -9,6 +9,7 @@ import pytest
 
 from experiment import cell as cells
 from experiment.cell import Task, Verdict, perform
+from experiment.condition import LXC
 from experiment.config import load
 from experiment.plan import Cell
 from experiment.snapshot import Snapshot
@@ -25,8 +26,7 @@ def task(tmp_path: Path) -> Task:
     return Task(
         cell,
         load(PROJECT / "experiments.toml"),
-        Snapshot(tmp_path / "snapshot", "lxc"),
-        Image(tmp_path / "image"),
+        Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
         "tcg",
         Expected(1, 1),
         tmp_path / "results" / "run" / "cells" / cell.name,

@@ -153,4 +153,4 @@ def test_the_identity_is_the_contents(folder: Path) -> None:
 def test_an_empty_folder_has_an_identity(tmp_path: Path) -> None:
     write(tmp_path)
     assert damage(tmp_path) is None
-    assert len(identity(tmp_path)) == 64
+    assert len(identity(tmp_path)) == 32

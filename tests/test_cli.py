@@ -59,7 +59,7 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
     assert run.main(words(tmp_path, "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite default: ")
-    assert "suites, for --suite: default, prefetcher, reference" in text
+    assert "suites, for --suite: default, controls, peers, disks, sweep, prefetcher, reference" in text
     assert run.main(words(tmp_path, "--suite", "prefetcher", "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite prefetcher: ")
@@ -75,6 +75,11 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
     text = capsys.readouterr().out
     assert text.startswith("own conditions instead of those of suite prefetcher")
     assert text.count("topology") == 4
+    assert run.main(words(tmp_path, "--suite", "default,disks", "--replicates", "1", "--dry-run")) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("suite default, 1 instead of 6 replicates: ")
+    assert "\nsuite disks, 1 instead of 6 replicates: " in text
+    assert text.count("topology") == 12
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
         (
             ["--suite", "nonsense"],
             2,
-            "run.suite: there is no suite 'nonsense'; there are default, prefetcher, reference",
+            "run.suite: there is no suite 'nonsense'; there are default, controls, peers",
         ),
         (["--suite", "nonsense", "--quick"], 2, "there is no suite 'nonsense'"),
         (["--resume", "latest", "--suite", "prefetcher"], 2, "leave out the other options"),

@@ -20,6 +20,7 @@ import pytest
 
 import run
 from experiment import debugging
+from experiment.condition import LXC, Base
 from experiment.config import load
 from experiment.plan import make_plan
 from experiment.root_shell import Wanted, choose
@@ -228,9 +229,9 @@ class TestWhatAShellIsIn:
     def test_a_snapshot_or_a_cell_of_a_run(self, store: Store) -> None:
         configuration = load(CONFIGURATION)
         results = store.folder.parent
-        assert choose(configuration, results, "latest", "plain") == Wanted(configuration, "plain")
+        assert choose(configuration, results, "latest", "plain") == Wanted(configuration, Base(topology="plain"))
         wanted = choose(configuration, results, "latest", CELL)
-        assert (wanted.configuration, wanted.topology) == (store.configuration(), "lxc")
+        assert (wanted.configuration, wanted.base) == (store.configuration(), LXC)
         assert wanted.disk_iops == 200
         emulated = choose(load(CONFIGURATION, {"testbed": {"accelerator": "tcg"}}), results, store.run, CELL)
         assert emulated.configuration.testbed.accelerator == "tcg"
@@ -238,7 +239,7 @@ class TestWhatAShellIsIn:
 
     def test_anything_else_says_what_there_is(self, store: Store, tmp_path: Path) -> None:
         configuration = load(CONFIGURATION)
-        with pytest.raises(UsageError, match=r"'lcx' is no snapshot \(plain, lxc\), and run .* has no cell") as error:
+        with pytest.raises(UsageError, match=r"'lcx' is no snapshot \(plain, lxc, .*\), and .* has no cell") as error:
             choose(configuration, store.folder.parent, "latest", "lcx")
         assert f"its cells: 01-baseline, {CELL}" in str(error.value)
         with pytest.raises(UsageError, match="there is no run 'latest'"):

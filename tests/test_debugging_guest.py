@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from experiment import debugging
+from experiment.condition import LXC
 from experiment.config import load
 from experiment.plan import make_plan
 from experiment.progress import Progress
@@ -204,10 +205,10 @@ class TestAShellInAGuest:
 def test_a_kept_guest_is_logged_in_to_as_told_and_none_in_its_place(tmp_path: Path) -> None:
     configuration, cache = load(CONFIGURATION), Cache(CACHE.resolve())
     with Progress(Console(stderr=True), configuration.roles, 0, 0) as progress:
-        prepared = prepare(cache, configuration, ["lxc"], progress)
+        prepared = prepare(cache, configuration, [LXC], progress)
     make_pair(tmp_path / "other", tmp_path / "other.pub")
     answers: list[subprocess.CompletedProcess[str]] = []
-    with fork(cache, prepared, Wanted(configuration, "lxc")) as (guest, _):
+    with fork(cache, prepared, Wanted(configuration, LXC)) as (guest, _):
         known_hosts = guest.console.with_name("known_hosts")
 
         def log_in(command: str) -> None:

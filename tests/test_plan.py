@@ -5,13 +5,17 @@ from pathlib import Path
 
 from experiment.config import Configuration, load
 from experiment.estimate import estimate
-from experiment.plan import Plan, make_plan, topologies
+from experiment.plan import Plan, bases, make_plan
 
 CONFIGURATION = Path(__file__).parent.parent / "experiments.toml"
 
 
 def configuration(**run: object) -> Configuration:
     return load(CONFIGURATION, {"run": run})
+
+
+def names(settings: Configuration) -> list[str]:
+    return [base.name for base in bases(settings, make_plan(settings).cells)]
 
 
 def test_each_block_holds_each_condition_once() -> None:
@@ -36,9 +40,9 @@ def test_a_plan_survives_json() -> None:
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
-def test_topologies_are_those_of_the_cells() -> None:
-    assert topologies(make_plan(configuration(conditions=["baseline"])).cells) == ["lxc"]
-    assert set(topologies(make_plan(configuration()).cells)) == {"plain", "lxc"}
+def test_snapshots_are_those_of_the_cells() -> None:
+    assert names(configuration(conditions=["baseline"])) == ["lxc"]
+    assert set(names(configuration())) == {"plain", "lxc"}
 
 
 def test_the_estimate_grows_with_the_cells() -> None:
@@ -49,7 +53,8 @@ def test_the_estimate_grows_with_the_cells() -> None:
 
 
 def test_a_suite_has_its_own_conditions_and_blocks() -> None:
-    plan = make_plan(configuration(suite="prefetcher"))
+    settings = configuration(suite="prefetcher")
+    plan = make_plan(settings)
     assert len(plan.cells) == 7 * 8
     block = sorted(cell.condition for cell in plan.cells if cell.replicate == 8)
     assert block == sorted(
@@ -63,7 +68,29 @@ def test_a_suite_has_its_own_conditions_and_blocks() -> None:
             "working-set-200",
         ]
     )
-    assert topologies(plan.cells) == ["lxc"], "one warm snapshot serves them all"
+    assert names(settings) == ["lxc"], "one warm snapshot serves them all"
+
+
+def test_suites_mix() -> None:
+    settings = configuration(suite=["controls", "peers"])
+    block = [cell.condition for cell in make_plan(settings).cells if cell.replicate == 1]
+    both = {*settings.suite["controls"].conditions, *settings.suite["peers"].conditions}
+    assert sorted(block) == sorted(both), "what both have is there once"
+    assert settings.replicates == 6
+    assert configuration(suite=["peers", "reference"]).replicates == 8, "of several the most"
+
+
+def test_another_base_is_another_snapshot() -> None:
+    conditions = ["baseline", "alpha-409", "idle-60", "processes-1", "processes-20", "service-c"]
+    assert sorted(names(configuration(conditions=conditions))) == [
+        "lxc", "lxc-1-processes", "lxc-20-processes", "lxc-service_c",
+    ]  # fmt: skip
+
+
+def test_a_long_wait_is_in_the_estimate() -> None:
+    short, long = (configuration(replicates=1, conditions=[name]) for name in ("baseline", "idle-600"))
+    difference = estimate(long, make_plan(long)).seconds - estimate(short, make_plan(short)).seconds
+    assert difference == 600 - short.steps.before_request_s
 
 
 def test_without_pressure_a_request_takes_alphas_place_in_the_estimate() -> None:

@@ -147,6 +147,12 @@ def test_check_counts_the_groups_of_file_and_command_line(tmp_path: Path) -> Non
         ["forget", ""],
         ["forget", "-a"],
         ["forget", 128 * "x"],
+        ["wake"],
+        ["wake", ""],
+        ["wake", "-a"],
+        ["wake", "a b"],
+        ["wake", "json"],
+        ["wake", "a", "b"],
         ["go"],
         ["--socket"],
         ["--socket", 108 * "x", "status"],
@@ -168,6 +174,7 @@ def test_control_refuses_wrong_arguments_in_one_line(arguments: list[str]) -> No
         ["policy", "oracle"],
         ["policy", "oracle", "/a.set"],
         ["trace", "a", "/a.set"],
+        ["wake", "lxc/lxc.payload.a"],
         ["forget", "a"],
     ],
 )
@@ -249,7 +256,7 @@ def test_man_pages_know_every_setting(page: str) -> None:
         for line in CONFIG.read_text().split("# --- What is watched?")[0].splitlines()
         if " = " in line and not line.startswith("# ")
     ]
-    assert len(settings) == 19
+    assert len(settings) == 20
     for setting in settings:
         assert setting in text
 

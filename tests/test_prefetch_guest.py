@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from experiment.condition import LXC
 from experiment.config import load
 from experiment.prefetch_rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
 from experiment.progress import Progress
@@ -77,7 +79,7 @@ cat $place/$name.answer
 def prepared() -> Prepared:
     configuration = load(PROJECT / "experiments.toml")
     with Progress(Console(stderr=True), configuration.roles, 0, 0) as progress:
-        return prepare(Cache(CACHE.resolve()), configuration, ["lxc"], progress)
+        return prepare(Cache(CACHE.resolve()), configuration, [LXC], progress)
 
 
 @pytest.fixture
@@ -301,6 +303,78 @@ def test_a_missing_right_is_named(rig: Rig) -> None:
         said = rig.shell.run("sh", "-c", script)
         *_, complaint, code = said.splitlines()
         assert (code, named in complaint) == ("exit 3", True), said
+
+
+def test_a_wake_goes_before_the_request(rig: Rig) -> None:
+    container = rig.container("a", 32)
+    rig.start("--group", ALL, "--policy", "working-set", *FAST, "--wake-ms", "4000")
+    with pytest.raises(GuestError, match="no group"):
+        rig.ask("wake", "storm/b")
+    with pytest.raises(GuestError, match="no set yet"):
+        rig.ask("wake", "storm/a")
+    unprepared = rig.learn(container, "storm/a", "touch 0 8192 1")
+    container.push_out()
+    before = rig.ready("storm/a")
+    for policy in ("off", "same-process"):
+        rig.ask("policy", policy)
+        with pytest.raises(GuestError, match=f"policy {policy}"):
+            rig.ask("wake", "storm/a")
+    rig.ask("policy", "working-set")
+
+    rig.ask("wake", "storm/a")
+    time.sleep(2)  # it would have settled three times
+    assert rig.group("storm/a")["active"]
+    assert int(container.read("memory.min")) > 16 * MIB
+    with pytest.raises(GuestError, match="it is active"):
+        rig.ask("wake", "storm/a")
+    woken = container.tell("touch 0 8192 1")
+
+    outcome = rig.settled("storm/a", before["activations"] + 1)["last"][0]
+    print(unprepared, woken, outcome)
+    assert woken.majflt * 20 < unprepared.majflt
+    assert outcome["by"] == "wake"
+    assert outcome["issued"] > 6000
+    assert outcome["precision_percent"] >= 90
+    assert outcome["coverage_percent"] >= 90
+    assert container.read("memory.min") == "0"
+    trigger = last(rig.events("trigger", "storm/a"))
+    assert [trigger[key] for key in ("by", "source", "pid", "comm")] == ["wake", "control", 0, ""]
+
+
+def test_a_wake_that_nobody_follows_costs_the_next_wake_and_nothing_else(rig: Rig) -> None:
+    container = rig.container("a", 32)
+    # One activation that does not need a page makes the set forget it.
+    rig.start("--group", ALL, "--policy", "working-set", *FAST, "--wake-ms", "1000", "--keep", "1")
+    rig.learn(container, "storm/a", "touch 0 4096 1")
+
+    def wake(command: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The group before and after."""
+        container.push_out()
+        before = rig.ready("storm/a")
+        rig.ask("wake", "storm/a")
+        if command:
+            container.tell(command)
+        return before, rig.settled("storm/a", before["activations"] + 1)
+
+    before, after = wake()
+    outcome = after["last"][0]
+    assert outcome["by"] == "wake"
+    assert outcome["issued"] > 3000
+    assert outcome["precision_percent"] < 5
+    assert after["set_pages"] == before["set_pages"]
+    assert after["quota_wake_pages"] == outcome["issued"] // 2
+    assert all(after[quota] == before[quota] for quota in ("quota_pages", "quota_leader_pages"))
+    assert container.read("memory.min") == "0"
+
+    before, after = wake()
+    assert after["last"][0]["issued"] <= before["quota_wake_pages"]
+    assert after["set_pages"] == before["set_pages"]
+
+    # Followed, by a need for other pages: that is a lesson.
+    wake("touch 4096 4096 1")
+    record = last(rig.events("record", "storm/a"))
+    assert number(record, "pages_added") > 3000
+    assert number(record, "pages_aged") > 3000
 
 
 def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_path: Path) -> None:

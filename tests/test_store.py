@@ -45,7 +45,7 @@ def test_a_suite_and_its_overrides_read_back(tmp_path: Path) -> None:
     assert again == chosen
     assert make_plan(again) == make_plan(chosen)
     manifest = suite_used(again)
-    assert (manifest["name"], manifest["replicates"]) == ("prefetcher", 2)
+    assert (manifest["names"], manifest["replicates"]) == (["prefetcher"], 2)
     assert manifest["conditions"] == list(chosen.conditions)
 
 

@@ -38,6 +38,14 @@ class Samples:
         pytest.fail(what)
 
 
+class Peer:
+    def __init__(self, steps: list[str]) -> None:
+        self._steps = steps
+
+    def send(self, command: str) -> None:
+        self._steps.append(command)
+
+
 class Alpha:
     def wait_event(self, _name: str, _limit: float, _guest: object) -> dict[str, object]:
         return {"t": 99.0}
@@ -62,7 +70,9 @@ class Times:
     before_alpha_s, before_recording_s, before_request_s, after_response_s = 0.0, 0.0, 10.0, 0.0
 
 
-def play(monkeypatch: pytest.MonkeyPatch, *, pressure: bool) -> tuple[list[str], int]:
+def play(
+    monkeypatch: pytest.MonkeyPatch, *, pressure: bool, advance_s: float | None = None, bring_in: bool = False
+) -> tuple[list[str], int]:
     """The steps as they were noted, and how often alpha was started."""
     steps: list[str] = []
 
@@ -74,7 +84,7 @@ def play(monkeypatch: pytest.MonkeyPatch, *, pressure: bool) -> tuple[list[str],
     monkeypatch.setattr(timeline, "request", answer)
     topology, unknown = Topology(), Samples()
     guest: Any = Guest()
-    streams: Any = Streams(unknown, Samples(), Alpha())  # type: ignore[arg-type]
+    streams: Any = Streams(unknown, Samples(), Alpha(), Peer(steps))  # type: ignore[arg-type]
     performance = Timeline(
         guest,
         topology,  # type: ignore[arg-type]
@@ -86,6 +96,8 @@ def play(monkeypatch: pytest.MonkeyPatch, *, pressure: bool) -> tuple[list[str],
         pressure,
         lambda step, **_values: steps.append(step),
         lambda _shell: steps.append("armed"),
+        advance_s,
+        bring_in,
     )
     response = performance.perform(None)  # type: ignore[arg-type]
     assert response.rows == 3
@@ -101,3 +113,14 @@ def test_with_pressure_alpha_comes_before_the_recording(monkeypatch: pytest.Monk
 
 def test_without_pressure_a_request_of_its_own_comes_there_and_no_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
     assert play(monkeypatch, pressure=False) == (["armed", "warm-up-request", "GET", "warm-up-response", *RECORDED], 0)
+
+
+def test_a_peer_is_told_to_go_so_long_before_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, _ = play(monkeypatch, pressure=True, advance_s=2)
+    assert steps == ["armed", "alpha-start", "alpha-ready", "recording", "go", "advance", *RECORDED[1:]]
+
+
+def test_what_is_to_be_protected_is_brought_in_before_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, started = play(monkeypatch, pressure=True, bring_in=True)
+    before = ["armed", "warm-up-request", "GET", "warm-up-response", "alpha-start", "alpha-ready"]
+    assert (steps, started) == ([*before, *RECORDED], 1)

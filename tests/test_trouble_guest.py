@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from short_run import CACHE, PROJECT
 
+from experiment.condition import LXC
 from experiment.config import Configuration, load
 from experiment.evidence import kernel_log
 from experiment.progress import Progress
@@ -50,7 +51,7 @@ def settings() -> Configuration:
 @pytest.fixture(scope="module")
 def prepared(settings: Configuration) -> Prepared:
     with Progress(Console(), settings.roles, 0, 0) as progress:
-        return prepare(Cache(CACHE), settings, ["lxc"], progress)
+        return prepare(Cache(CACHE), settings, [LXC], progress)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def forked(prepared: Prepared, folder: Path) -> Iterator[Guest]:
     with ExitStack() as stack:
         connection, sockets = stack.enter_context(connect("embed"))
         saved = (snapshot.memory, snapshot.disks)
-        guest = stack.enter_context(restore(connection, sockets, prepared.image, *saved, folder))
+        guest = stack.enter_context(restore(connection, sockets, snapshot.image, *saved, folder))
         guest.resume()
         yield guest
 

@@ -24,7 +24,16 @@ def test_lines_that_are_the_guests_end(line: str, kind: type) -> None:
     assert type(trouble_in(line)) is kind
 
 
-@pytest.mark.parametrize("line", ["", "Linux version 6.12", "oom_reaper: reaped process 512 (mariadbd)", "panic=-1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        KILLED.replace("mariadbd", "peerd"),
+        "",
+        "Linux version 6.12",
+        "oom_reaper: reaped process 512 (mariadbd)",
+        "panic=-1",
+    ],
+)
 def test_lines_that_are_not(line: str) -> None:
     assert trouble_in(line) is None
 

@@ -12,6 +12,8 @@ from testbed.shell import PRESSED_S, File, Shell
 WORKLOADS = Path(__file__).parent
 MIB = 1024 * 1024
 CGROUPS = "/sys/fs/cgroup"
+BYSTANDER = "bystander"
+SIGNAL = 'kill -s USR1 "$(lxc-info --name="$1" --pid --no-humanize)"'
 # The containers' common root: empty mount points, and the links of a merged /usr.
 MAKE_ROOT = """
 cd /var/lib/lxc && mkdir -p rootfs && cd rootfs
@@ -26,6 +28,8 @@ class Topology(ABC):
 
     service_ceiling_mib: int
     alpha_ceiling_mib: int
+    service: str = "service_a"  # whose start script service A's container runs
+    bystander_mib: int = 0  # of a container that nobody talks to; 0: there is none
 
     @property
     @abstractmethod
@@ -37,8 +41,20 @@ class Topology(ABC):
         """Unit files or container configurations; ``alpha`` is its command, which writes to device ``port``."""
 
     @abstractmethod
+    def alpha_file(self, alpha: Sequence[str], port: str) -> File:
+        """Of these files the one that says what alpha is."""
+
+    @abstractmethod
     def start_service(self, shell: Shell) -> None:
         """Start httpd, then the RDBMS (the paper's order); returns before they are ready."""
+
+    @abstractmethod
+    def start_bystander(self, shell: Shell) -> None:
+        """Start the bystander, where there is one; its pages are written soon."""
+
+    @abstractmethod
+    def wake_bystander(self, shell: Shell) -> None:
+        """Have the bystander, where there is one, read all of its pages."""
 
     @abstractmethod
     def start_alpha(self, shell: Shell) -> None:
@@ -62,12 +78,21 @@ class Plain(Topology):
             File(f"{folder}/{unit}", (WORKLOADS / "service_a/files" / unit).read_bytes())
             for unit in ("httpd.service", "rdbms.service")
         ]
-        alpha_unit = f"[Service]\nSlice=alpha.slice\nExecStart={' '.join(alpha)}\n"
-        return [*units, File(f"{folder}/alpha.service", alpha_unit.encode())]
+        return [*units, self.alpha_file(alpha, port)]
+
+    def alpha_file(self, alpha: Sequence[str], port: str) -> File:
+        unit = f"[Service]\nSlice=alpha.slice\nExecStart={' '.join(alpha)}\n"
+        return File("/etc/systemd/system/alpha.service", unit.encode())
 
     def start_service(self, shell: Shell) -> None:
         shell.run("systemctl", "start", "httpd.service")
         shell.run("systemctl", "start", "rdbms.service")
+
+    def start_bystander(self, shell: Shell) -> None:
+        pass
+
+    def wake_bystander(self, shell: Shell) -> None:
+        pass
 
     def start_alpha(self, shell: Shell) -> None:
         shell.run("systemctl", "start", "--no-block", "alpha.service")
@@ -81,17 +106,33 @@ class Lxc(Topology):
 
     @property
     def cgroups(self) -> dict[str, str]:
-        return {name: f"{CGROUPS}/lxc.payload.{name}" for name in ("service_a", "alpha")}
+        names = ("service_a", "alpha", *((BYSTANDER,) if self.bystander_mib else ()))
+        return {name: f"{CGROUPS}/lxc.payload.{name}" for name in names}
 
     def files(self, alpha: Sequence[str], port: str) -> list[File]:
         return [
-            container("service_a", "/usr/local/lib/service_a/start", (), self.service_ceiling_mib),
-            container("alpha", " ".join(alpha), (port,), self.alpha_ceiling_mib),
+            container("service_a", f"/usr/local/lib/{self.service}/start", (), self.service_ceiling_mib),
+            self.alpha_file(alpha, port),
+            *([self._bystander_file(alpha[0])] if self.bystander_mib else []),
         ]
+
+    def alpha_file(self, alpha: Sequence[str], port: str) -> File:
+        return container("alpha", " ".join(alpha), (port,), self.alpha_ceiling_mib)
+
+    def _bystander_file(self, program: str) -> File:
+        return container(BYSTANDER, f"{program} --mb {self.bystander_mib}", (), 2 * self.bystander_mib)
 
     def start_service(self, shell: Shell) -> None:
         shell.run("sh", "-c", MAKE_ROOT)
         shell.run("lxc-start", "--name=service_a", "--logfile=/var/log/lxc-service_a.log")
+
+    def start_bystander(self, shell: Shell) -> None:
+        if self.bystander_mib:
+            shell.run("lxc-start", f"--name={BYSTANDER}", f"--logfile=/var/log/lxc-{BYSTANDER}.log")
+
+    def wake_bystander(self, shell: Shell) -> None:
+        if self.bystander_mib:
+            shell.run("sh", "-c", SIGNAL, "sh", BYSTANDER)
 
     def start_alpha(self, shell: Shell) -> None:
         shell.run("lxc-start", "--name=alpha", "--logfile=/var/log/lxc-alpha.log")

@@ -58,6 +58,18 @@ static void test_ranks_begin_where_it_began(void)
 	demand_free(&d);
 }
 
+static void test_no_ranks_where_the_beginning_is_unknown(void)
+{
+	struct demand d;
+
+	demand_init(&d, &pool);
+	demand_add(&d, ws_key(0, 1), 100);
+	demand_add(&d, ws_key(0, 200), WS_NO_RANK);
+	demand_begin_at(&d, WS_NO_RANK);
+	CHECK(d.n == 2 && rank_of(&d, 0, 1) == WS_NO_RANK && rank_of(&d, 0, 200) == WS_NO_RANK);
+	demand_free(&d);
+}
+
 static void test_room_is_bounded(void)
 {
 	struct demand d;
@@ -79,6 +91,7 @@ int main(void)
 	test_each_page_once_with_its_first_rank();
 	test_ranks_flow_to_neighbours();
 	test_ranks_begin_where_it_began();
+	test_no_ranks_where_the_beginning_is_unknown();
 	test_room_is_bounded();
 	pool_destroy(&pool);
 	return 0;

@@ -65,6 +65,7 @@ static void test_a_whole_line(void)
 
 	CHECK(PARSE(&o, "--group", "service_a=/sys/fs/cgroup/lxc.payload.service_a", "--group=b=system.slice/x*/",
 		    "--policy", "working-set", "--events", "/dev/port", "--quiet-ms", "100", "--settle-ms=7000",
+		    "--wake-ms", "60000",
 		    "--max-mib", "5", "--burst", "9", "--burst-ms=250", "--scan", "pagemap", "--socket", "/s",
 		    "--early", "no", "--hold=no", "--trust", "no", "--state", "/var/s", "--oracle", "/o.set",
 		    "--busy-percent", "1", "--share-percent", "0", "--depth", "0", "--keep", "3", "--pool-mib",
@@ -73,7 +74,7 @@ static void test_a_whole_line(void)
 	CHECK(strcmp(o.specs[0].cgroup, "/sys/fs/cgroup/lxc.payload.service_a") == 0);
 	CHECK(strcmp(o.specs[1].cgroup, "/sys/fs/cgroup/system.slice/x*") == 0);
 	CHECK(o.policy == POLICY_WORKING_SET && o.scan == SCAN_PAGEMAP && strcmp(o.events, "/dev/port") == 0);
-	CHECK(o.quiet_ms == 100 && o.settle_ms == 7000 && o.max_mib == 5 && o.burst == 9 && o.burst_ms == 250);
+	CHECK(o.quiet_ms == 100 && o.settle_ms == 7000 && o.wake_ms == 60000 && o.max_mib == 5 && o.burst == 9 && o.burst_ms == 250);
 	CHECK(!o.early && !o.hold && !o.trust && !o.check);
 	CHECK(strcmp(o.socket, "/s") == 0 && strcmp(o.state, "/var/s") == 0 && strcmp(o.oracle, "/o.set") == 0);
 	CHECK(o.busy_percent == 1 && o.share_percent == 0 && o.depth == 0 && o.keep == 3 && o.pool_mib == 1024);
@@ -86,7 +87,8 @@ static void test_defaults(void)
 
 	CHECK(PARSE(&o, "--group", "a=comm:apache2,mariadbd") == PARSED);
 	CHECK(o.policy == POLICY_OFF && o.scan == SCAN_AUTO && o.early && o.hold && o.trust && !o.check);
-	CHECK(o.quiet_ms == 2000 && o.burst == 8 && o.burst_ms == 500 && o.settle_ms == 3000 && o.busy_percent == 20);
+	CHECK(o.quiet_ms == 2000 && o.burst == 8 && o.burst_ms == 500 && o.settle_ms == 3000);
+	CHECK(o.wake_ms == 10000 && o.busy_percent == 20);
 	CHECK(o.share_percent == 25 && o.max_mib == 1024 && o.depth == 8 && o.keep == 8 && o.pool_mib == 4);
 	CHECK(strcmp(o.socket, DEFAULT_SOCKET) == 0 && !o.events[0] && !o.state[0] && !o.oracle[0]);
 	CHECK(o.specs[0].ncomms == 2 && strcmp(o.specs[0].comms[1], "mariadbd") == 0);
@@ -107,7 +109,7 @@ static void test_help_names_every_option(void)
 {
 	static const char *const names[] = {
 		"--config", "--group", "--policy", "--scan", "--early", "--hold", "--trust", "--events", "--socket",
-		"--state", "--oracle", "--quiet-ms", "--burst", "--burst-ms", "--settle-ms", "--busy-percent",
+		"--state", "--oracle", "--quiet-ms", "--burst", "--burst-ms", "--settle-ms", "--wake-ms", "--busy-percent",
 		"--share-percent", "--max-mib", "--depth", "--keep", "--pool-mib", "--check", "--help", "--version",
 		"example:", "exit codes:",
 	};
@@ -147,6 +149,7 @@ static void test_wrong_numbers(void)
 	CHECK(WRONG("expected a whole number from 100 to 3600000", "--quiet-ms", "-5"));
 	CHECK(WRONG("expected a whole number", "--quiet-ms", "99"));
 	CHECK(WRONG("expected a whole number", "--settle-ms", "3s"));
+	CHECK(WRONG("expected a whole number from 100 to 60000", "--wake-ms", "60001"));
 	CHECK(WRONG("expected a whole number", "--max-mib", ""));
 	CHECK(WRONG("expected a whole number", "--keep", "99999999999999999999999"));
 	CHECK(WRONG("expected a whole number", "--burst", "0"));
@@ -236,7 +239,7 @@ static void test_a_whole_file(void)
 			 "; so says a comment\n"
 			 "early = no\nhold = yes\ntrust = no\n"
 			 "events = -\nsocket = /run/s\nstate = /var/lib/s\noracle =\n"
-			 "quiet-ms = 100\nburst = 1\nburst-ms = 2\nsettle-ms = 300\nbusy-percent = 4\n"
+			 "quiet-ms = 100\nburst = 1\nburst-ms = 2\nsettle-ms = 300\nwake-ms = 200\nbusy-percent = 4\n"
 			 "share-percent = 5\nmax-mib = 6\ndepth = 7\nkeep = 8\npool-mib = 9\n"
 			 "\n"
 			 "[group web]\n"
@@ -246,7 +249,7 @@ static void test_a_whole_file(void)
 	CHECK(o.policy == POLICY_WORKING_SET && o.scan == SCAN_IOCTL && !o.early && o.hold && !o.trust);
 	CHECK(strcmp(o.events, "-") == 0 && strcmp(o.socket, "/run/s") == 0 && strcmp(o.state, "/var/lib/s") == 0);
 	CHECK(!o.oracle[0] && o.quiet_ms == 100 && o.burst == 1 && o.burst_ms == 2 && o.settle_ms == 300);
-	CHECK(o.busy_percent == 4 && o.share_percent == 5 && o.max_mib == 6 && o.depth == 7 && o.keep == 8);
+	CHECK(o.wake_ms == 200 && o.busy_percent == 4 && o.share_percent == 5 && o.max_mib == 6 && o.depth == 7 && o.keep == 8);
 	CHECK(o.pool_mib == 9 && o.nspecs == 2);
 	CHECK(strcmp(o.specs[0].name, "web") == 0 && !o.specs[0].ncomms);
 	CHECK(strcmp(o.specs[0].cgroup, "/sys/fs/cgroup/lxc.payload.web") == 0);

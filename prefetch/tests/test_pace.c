@@ -44,6 +44,19 @@ static void test_catches_up(void)
 	CHECK(pace_percent(&p) == 1000);
 }
 
+/* After a wake nothing waits, however late it was needed, and a fault changes nothing about that. */
+static void test_ahead_of_everybody(void)
+{
+	struct pace p;
+
+	pace_begin(&p);
+	pace_ahead(&p);
+	CHECK(pace_when(&p, 0) == 0 && pace_when(&p, UINT32_MAX - 1) == 0);
+	CHECK(pace_due(&p, 0) >= UINT32_MAX);
+	pace_hurry(&p, 2000000, 60000000);
+	CHECK(pace_when(&p, UINT32_MAX - 1) == 0 && pace_due(&p, 2000000) >= UINT32_MAX);
+}
+
 /* However fast: no overflow, and no faster than 64 times. */
 static void test_bounds(void)
 {
@@ -61,6 +74,7 @@ int main(void)
 	test_what_is_due_when();
 	test_no_hurry_without_need();
 	test_catches_up();
+	test_ahead_of_everybody();
 	test_bounds();
 	return 0;
 }

@@ -21,7 +21,8 @@ enum { EXIT_USAGE = 2, EXIT_MEMORY = 3, EXIT_SYSTEM = 4 };
 static const char HELP[] =
 	"usage: alpha [--mb MIB] [--stride BYTES] [--bytes BYTES] [--events PATH]\n"
 	"\n"
-	"Allocates memory, writes a few bytes at every stride from its start, and holds it until SIGTERM.\n"
+	"Allocates memory, writes a few bytes at every stride from its start, and holds it until SIGTERM. On SIGUSR1 it\n"
+	"reads what it has written again.\n"
 	"\n"
 	"  --mb MIB        memory to allocate, in MiB, 1 to 1048576 (819)\n"
 	"  --stride BYTES  distance from one write to the next, 1 to all of the memory (4096: every page)\n"
@@ -31,6 +32,7 @@ static const char HELP[] =
 	"Events, one JSON object a line, times of CLOCK_MONOTONIC in seconds:\n"
 	"  {\"event\":\"start\",\"t\":..,\"pid\":..,\"mb\":..,\"stride\":..,\"bytes\":..}\n"
 	"  {\"event\":\"ready\",\"t\":..,\"pages\":<4 KiB pages written>,\"mb\":..,\"stride\":..,\"bytes\":..,\"write_s\":..}\n"
+	"  {\"event\":\"read\",\"t\":..,\"read_s\":..}\n"
 	"\n"
 	"Exit codes: 0 on SIGTERM, 2 bad argument, 3 no memory, 4 anything else.\n"
 	"Example: alpha --mb 64 & sleep 1; grep VmRSS /proc/$!/status; kill $!\n";
@@ -105,9 +107,21 @@ static uint64_t write_pages(volatile unsigned char *memory, uint64_t size, const
 	return pages;
 }
 
+/* Returns their sum, so that the reads stay. */
+static unsigned int read_pages(const volatile unsigned char *memory, uint64_t size, const struct options *o)
+{
+	unsigned int sum = 0;
+
+	for (uint64_t at = 0; at + o->bytes <= size; at += o->stride)
+		sum += memory[at];
+	return sum;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction term = { .sa_handler = on_sigterm };
+	sigset_t wakes;
+	int woken;
 	uint64_t started, done, size, pages;
 	int out = STDOUT_FILENO;
 	struct jsonline j;
@@ -117,6 +131,9 @@ int main(int argc, char **argv)
 
 	/* _exit() in a handler ends alpha at once, in the midst of writing too. */
 	sigaction(SIGTERM, &term, NULL);
+	sigemptyset(&wakes);
+	sigaddset(&wakes, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &wakes, NULL);
 	switch (parse_options(argc, argv, &o, line, sizeof(line))) {
 	case PARSED_HELP:
 		fputs(HELP, stdout);
@@ -159,6 +176,15 @@ int main(int argc, char **argv)
 		return fail(EXIT_SYSTEM, o.events ? o.events : "standard output");
 
 	/* Not locked in memory: that alpha, too, can be swapped out is part of the experiment. */
-	for (;;)
-		pause();
+	for (;;) {
+		if (sigwait(&wakes, &woken))
+			return fail(EXIT_SYSTEM, "sigwait");
+		started = now_ns();
+		read_pages((volatile unsigned char *)memory, size, &o);
+		done = now_ns();
+		begin_event(&j, line, sizeof(line), "read", done);
+		json_seconds(&j, "read_s", done - started);
+		if (write_whole(out, line, json_end(&j)))
+			return fail(EXIT_SYSTEM, o.events ? o.events : "standard output");
+	}
 }

@@ -1,0 +1,118 @@
+"""A condition's settings, brought into a restored guest, and what they have come to at the end."""
+
+import time
+from typing import Any
+
+import peers.install
+import peers.swap
+import prefetch.install
+from experiment.condition import Base, Condition
+from experiment.config import Configuration
+from measure.recording import EventStream
+from testbed.shell import Shell
+from workloads.alpha import install as alpha_install
+from workloads.alpha.install import Alpha
+from workloads.topology import TOPOLOGIES, Topology
+
+# One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
+SET = """
+date --set "$1" > /dev/null || exit 1
+shift
+while [ $# -gt 0 ]; do
+    [ -e "$1" ] || { echo "unsupported: the kernel has no $1"; exit; }
+    printf %s "$2" > "$1" || exit 1
+    shift 2
+done
+"""
+# Bytes that the mechanism holds besides service A's: the resident sets of its programs, and zram's pool.
+HELD = """
+total=0
+for pid in $(pidof prefetchd peerd); do
+    total=$((total + $(sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB/\\1/p' /proc/$pid/status) * 1024))
+done
+for pool in /sys/block/zram*/mm_stat; do
+    [ -e $pool ] && read -r original compressed used rest < $pool && total=$((total + used))
+done
+echo $total
+"""
+
+
+def make_topology(configuration: Configuration, base: Base) -> Topology:
+    alpha = configuration.alpha
+    return TOPOLOGIES[base.topology](
+        configuration.service_a.ceiling_mib,
+        alpha.size_mib + alpha.ceiling_extra_mib,
+        base.service,
+        configuration.bystander.size_mib,
+    )
+
+
+def alpha_command(shell: Shell, configuration: Configuration) -> tuple[list[str], str]:
+    """alpha's words, and the device that it writes its events to."""
+    alpha, port = configuration.alpha, alpha_install.port(shell)
+    return alpha_install.command(Alpha(alpha.size_mib, alpha.stride, alpha.bytes), port), port
+
+
+def prepare(shell: Shell, configuration: Configuration, condition: Condition) -> None:
+    """The guest's clock, and what must be set before alpha comes. Raises Unsupported, GuestError."""
+    settings = condition.guest
+    words = [word for pair in settings.items() for word in pair]
+    peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
+    if condition.policy == "none" and condition.topology == "lxc":
+        shell.run("systemctl", "stop", prefetch.install.SERVICE)
+    if condition.renews_swap:
+        peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
+    if condition.alpha_mib is not None:
+        topology = make_topology(configuration, condition)
+        shell.put([topology.alpha_file(*alpha_command(shell, configuration))])
+        shell.run("systemctl", "daemon-reload")
+
+
+def arm(shell: Shell, condition: Condition, cgroup: str) -> None:
+    """Set the prefetcher's policy and what else is to happen by itself; ``cgroup``: service A's folder."""
+    if condition.policy == "oracle":
+        prefetch.install.set_policy(shell, condition.policy, prefetch.install.TRACE)
+    elif condition.policy != "none":
+        prefetch.install.set_policy(shell, condition.policy)
+    if condition.peer == "own-madvise":
+        peers.install.switch_on_madvise(shell)
+    elif condition.peer == "damon":
+        peers.install.start_damon(shell, cgroup)
+    if condition.advance:
+        peers.install.start_peerd(shell, condition.advance.action, *arguments(condition.advance.action, cgroup))
+
+
+def arguments(action: str, cgroup: str) -> tuple[str, ...]:
+    """Of peerd's action."""
+    return {
+        "swap-cycle": (peers.swap.DISK,),
+        "read-memory": (cgroup,),
+        "wake": (prefetch.install.SOCKET, "service_a"),
+    }[action]
+
+
+def mechanism(shell: Shell, condition: Condition) -> dict[str, int]:
+    """``memory_bytes``: held besides service A's memory. ``advised_bytes``: by DAMON."""
+    found = {"memory_bytes": int(shell.run("sh", "-c", HELD))}
+    if condition.peer == "damon":
+        found["advised_bytes"] = peers.install.damon_advised(shell)
+    return found
+
+
+def advances(peer: EventStream) -> list[dict[str, Any]]:
+    """What peerd did in advance of the request, by its own words; one that it has not ended is not ok."""
+    ended = peer.events("done")
+    records = []
+    for number, begun in enumerate(peer.events("begin")):
+        end = ended[number] if number < len(ended) else {}
+        records.append(
+            {
+                "action": begun.get("action"),
+                "t_begin": begun.get("t"),
+                "t_end": end.get("t"),
+                "ok": end.get("ok") is True,
+                "pages": end.get("pages"),
+                "detail": end.get("detail", "") if end else "not done by the end of the recording",
+            }
+        )
+    return records
