@@ -80,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("prepare", help="build image and warm snapshots of the conditions chosen; run none")
     report = commands_.add_parser("report", help="write a run's tables, figures and report again, without a guest")
     report.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
+    found = commands_.add_parser("findings", help="what a run says of the paper's proposal, in sentences (Markdown)")
+    found.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
     review = commands_.add_parser("notebook", help="execute analysis/review.ipynb on a run and keep the copy there")
     review.add_argument("run", nargs="?", default="latest", metavar="RUN", help='a run\'s name, or "latest"')
     pack = commands_.add_parser("pack", help="a copy of a run with its raw streams compressed, to commit or to send")

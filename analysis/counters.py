@@ -15,6 +15,8 @@ with: the httpd child that becomes query.cgi is query.cgi.
 **A count from request to response** is the value at the first tick at or after the response less the value
 at the last tick at or before the request; a tick's value holds the exit records up to it. With a tick a
 second this takes in up to a second on either side, as the paper's own figure does.
+
+**A level's peak** is the largest value at these ticks and those between them.
 """
 
 import math
@@ -33,6 +35,7 @@ DEFAULT_ROLES: Mapping[str, str] = {
     "alpha": "alpha",
 }
 OTHER = "other"
+BACKGROUND = ("alpha", OTHER)  # the roles that are not service A's
 
 Array = npt.NDArray[np.float64]
 _Key = tuple[int, int]  # pid and start time; the latter is negative where only an exit record is known
@@ -139,10 +142,27 @@ def between(times: Array, values: Array, request: float, response: float) -> flo
 
     NaN where an instant is unknown (NaN) or no tick lies at or beyond it.
     """
-    if math.isnan(request) or math.isnan(response):
-        return math.nan
-    before = int(np.searchsorted(times, request, side="right")) - 1
-    after = int(np.searchsorted(times, response, side="left"))
-    if before < 0 or after >= len(times):
-        return math.nan
-    return float(values[after] - values[before])
+    whole = span(times, request, response)
+    return math.nan if whole is None else float(values[whole][-1] - values[whole][0])
+
+
+def peak(times: Array, values: Array, request: float, response: float) -> float:
+    """A level's peak (definition above); NaN as for ``between``, and where no tick has a value."""
+    whole = span(times, request, response)
+    known = np.empty(0) if whole is None else values[whole][~np.isnan(values[whole])]
+    return float(known.max()) if len(known) else math.nan
+
+
+def before(times: Array, values: Array, instant: float) -> float:
+    """A level at the last tick at or before ``instant``; NaN where there is none."""
+    tick = -1 if math.isnan(instant) else int(np.searchsorted(times, instant, side="right")) - 1
+    return math.nan if tick < 0 else float(values[tick])
+
+
+def span(times: Array, begin: float, end: float) -> slice | None:
+    """From the last tick at or before ``begin`` to the first at or after ``end``; None where one is not there."""
+    if math.isnan(begin) or math.isnan(end):
+        return None
+    first = int(np.searchsorted(times, begin, side="right")) - 1
+    last = int(np.searchsorted(times, end, side="left"))
+    return slice(first, last + 1) if 0 <= first <= last < len(times) else None

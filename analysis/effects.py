@@ -1,4 +1,4 @@
-"""What the conditions do to the outcomes, against the baseline: comparisons within blocks. Pure.
+"""What the conditions do to the outcomes, each against another one: comparisons within blocks. Pure.
 
 The unit is the cell. A comparison takes the blocks in which both cells count and have it, and gives:
 
@@ -10,7 +10,7 @@ The unit is the cell. A comparison takes the blocks in which both cells count an
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,22 +19,23 @@ from scipy import stats
 
 from analysis.counters import Array
 from analysis.outcomes import OUTCOMES, Outcome
-from analysis.statistics import Estimate, Settings, estimate, false_discovery, ratio_of_medians
+from analysis.statistics import SIGNIFICANT, Estimate, Settings, estimate, false_discovery, ratio_of_medians
 
 EXACT_BLOCKS = 13  # 2^13 exchanges are all looked at; beyond it as many as there are resamples
-# The prefetch's own: the baseline has none.
-COMPARED = tuple(o for o in OUTCOMES if o.name not in ("excess_s", "precision", "coverage", "late_share", "wasted",
-                                                       "first_issue_ms"))  # fmt: skip
+# The mechanism's own: where there is none, these are not known.
+COMPARED = tuple(o for o in OUTCOMES if o.name not in ("excess_s", "mechanism_mb", "precision", "coverage",
+                                                       "late_share", "wasted", "first_issue_ms"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One outcome under one condition against the baseline; NaN is unknown. ``ratio``: of the medians."""
+    """One outcome under one condition against another; NaN is unknown. ``ratio``: of the two medians."""
 
     condition: str
+    against: str
     outcome: Outcome
     median: float
-    baseline: float
+    median_against: float
     ratio: Estimate
     p: float = math.nan
     q: float = math.nan
@@ -45,29 +46,31 @@ class Effect:
         return self.ratio.blocks
 
 
-def effects(
-    cells: pd.DataFrame, baseline: str, settings: Settings, conditions: Sequence[str] | None = None
-) -> list[Effect]:
-    """Every outcome of every condition but the baseline, corrected for their number.
+def effects(cells: pd.DataFrame, against: Mapping[str, str], settings: Settings) -> list[Effect]:
+    """Every outcome of every condition of ``against``, compared with the one that it names; corrected for their number.
 
     ``cells`` are ``analysis.outcomes.cell_outcomes``.
     """
-    named = conditions if conditions is not None else [c for c in dict.fromkeys(cells["condition"]) if c != baseline]
-    found = [effect(cells, condition, baseline, outcome, settings) for condition in named for outcome in COMPARED]
-    return correct(found)
+    return correct(
+        [
+            effect(cells, condition, other, outcome, settings)
+            for condition, other in against.items()
+            for outcome in COMPARED
+        ]
+    )
 
 
-def effect(cells: pd.DataFrame, condition: str, baseline: str, outcome: Outcome, settings: Settings) -> Effect:
+def effect(cells: pd.DataFrame, condition: str, against: str, outcome: Outcome, settings: Settings) -> Effect:
     """One comparison, not corrected."""
-    mine, its = pairs(cells, outcome.name, condition, baseline)
+    mine, its = pairs(cells, outcome.name, condition, against)
     if not len(mine):
-        return Effect(condition, outcome, math.nan, math.nan, Estimate(0, math.nan))
+        return Effect(condition, against, outcome, math.nan, math.nan, Estimate(0, math.nan))
     ratio = estimate([mine, its], ratio_of_medians, settings)
     medians = float(np.median(mine)), float(np.median(its))
     if len(mine) < settings.least_blocks:
-        return Effect(condition, outcome, *medians, ratio)
+        return Effect(condition, against, outcome, *medians, ratio)
     size = rank_biserial(mine, its)
-    return Effect(condition, outcome, *medians, ratio, permutation_p(mine, its, settings), size=size)
+    return Effect(condition, against, outcome, *medians, ratio, permutation_p(mine, its, settings), size=size)
 
 
 def pairs(cells: pd.DataFrame, column: str, *conditions: str) -> list[Array]:
@@ -110,6 +113,11 @@ def correct(found: Sequence[Effect]) -> list[Effect]:
     """With q, over all that have a p."""
     qs = false_discovery([one.p for one in found])
     return [replace(one, q=q) for one, q in zip(found, qs, strict=True)]
+
+
+def unlike(found: Iterable[Effect]) -> list[Effect]:
+    """Those that are shown to differ."""
+    return [one for one in found if one.q <= SIGNIFICANT]
 
 
 def least_p(blocks: int) -> float:

@@ -20,14 +20,14 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.conditions import ordered_conditions
-from analysis.counters import OTHER, Array
+from analysis.counters import BACKGROUND, Array
 from analysis.frames import Frames
 from analysis.load import Run
 
 PAPER = "figure1"
-BACKGROUND = ("alpha", OTHER)
 DISK_LABELS = {"vdb": "swap disk", "vda": "root disk"}
 MOST_POINTS = 100_000  # of a drawn median: a guest's times may be anything
+BEFORE = 12.0  # seconds before the request are drawn, at most
 THOUSANDS = "{x:,.10g}"
 Curve = tuple[Array, Array]
 
@@ -40,18 +40,7 @@ class Curves:
     invalid: dict[str, Curve]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure in files. ``inches``: width and height."""
-
-    name: str
-    caption: str
-    png: Path
-    svg: Path
-    inches: tuple[float, float]
-
-
-def draw_figures(frames: Frames, run: Run, folder: Path) -> list[Drawn]:
+def draw_figures(frames: Frames, run: Run, folder: Path) -> list[style.Drawn]:
     """Draws every figure that has data into ``folder``, as PNG and SVG."""
     drawers: dict[str, tuple[Callable[[Frames, Run], Figure | None], str]] = {
         "figure1": (figure1, "Major faults of httpd and RDBMS around one request, as the paper's figure 1 draws them."),
@@ -63,9 +52,7 @@ def draw_figures(frames: Frames, run: Run, folder: Path) -> list[Drawn]:
     for name, (draw, caption) in drawers.items():
         figure = draw(frames, run)
         if figure is not None:
-            png, svg = style.save(figure, folder, name)
-            width, height = figure.get_size_inches()
-            drawn.append(Drawn(name, caption, png, svg, (float(width), float(height))))
+            drawn.append(style.drawn(figure, folder, name, caption))
     return drawn
 
 
@@ -81,7 +68,8 @@ def figure1(frames: Frames, run: Run) -> Figure | None:
     for role in ("httpd", "rdbms"):
         _draw(ax, _fault_curves(faults, cells, role, PAPER), role)
     ax.set(xlabel="elapsed time [s]", ylabel="major faults since the recording's start")
-    _limits([ax], float(faults["t"].max()))
+    _limits([ax])
+    _times({PAPER: [ax]}, faults, cells)
     _marks(ax, cells)
     lines = [_median_line(role) for role in ("httpd", "rdbms")]
     style.finish(figure, [*lines, *_cell_lines(cells), *_mark_lines(cells)], run, cells)
@@ -100,13 +88,8 @@ def curves(frames: Frames, run: Run) -> Figure | None:
     for (role, condition), ax in axes.items():
         _draw(ax, _fault_curves(faults, cells, role, condition), role)
         _marks(ax, cells[cells["condition"] == condition])
-    _dress(
-        axes,
-        roles,
-        conditions,
-        {role: f"{style.label(role)}\nmajor faults" for role in roles},
-        float(faults["t"].max()),
-    )
+    _dress(axes, roles, conditions, {role: f"{style.label(role)}\nmajor faults" for role in roles})
+    _times({name: [axes[role, name] for role in roles] for name in conditions}, faults, cells)
     lines = [_median_line(role) for role in roles]
     style.finish(figure, [*lines, *_cell_lines(cells), *_mark_lines(cells)], run, cells)
     return figure
@@ -152,7 +135,8 @@ def block_io(frames: Frames, run: Run) -> Figure | None:
             ]
             _draw(ax, _curves(rows, cells, "value"), way, rate=True)
         _marks(ax, cells[cells["condition"] == condition])
-    _dress(axes, disks, conditions, {disk: f"{DISK_LABELS[disk]}\nMB/s" for disk in disks}, float(moved["t"].max()))
+    _dress(axes, disks, conditions, {disk: f"{DISK_LABELS[disk]}\nMB/s" for disk in disks})
+    _times({name: [axes[disk, name] for disk in disks] for name in conditions}, moved, cells)
     lines = [_median_line(way, f"{way}s") for way in ("read", "write")]
     style.finish(figure, [*lines, *_cell_lines(cells), *_mark_lines(cells)], run, cells)
     return figure
@@ -228,12 +212,10 @@ def _marks(ax: Axes, cells: pd.DataFrame) -> None:
             ax.axvline(instant, color=style.INK, lw=0.9, ls=dashes, zorder=1)
 
 
-def _dress(
-    axes: dict[tuple[str, str], Axes], rows: list[str], conditions: list[str], labels: dict[str, str], end: float
-) -> None:
+def _dress(axes: dict[tuple[str, str], Axes], rows: list[str], conditions: list[str], labels: dict[str, str]) -> None:
     """Names of columns and rows; one scale a row."""
     for row in rows:
-        _limits([axes[row, condition] for condition in conditions], end)
+        _limits([axes[row, condition] for condition in conditions])
     for (row, condition), ax in axes.items():
         if row == rows[0]:
             ax.set_title(condition, loc="left")
@@ -241,15 +223,24 @@ def _dress(
             ax.set_ylabel(labels[row])
 
 
-def _limits(axes: list[Axes], end: float) -> None:
-    """The same scale for all of ``axes``: elapsed seconds to ``end``, values from 0."""
+def _times(axes: dict[str, list[Axes]], rows: pd.DataFrame, cells: pd.DataFrame) -> None:
+    """As many elapsed seconds for all conditions; from BEFORE the request on where that comes late."""
+    requests, ends = cells.groupby("condition")["request_t"].min(), rows.groupby("condition")["t"].max()
+    begins = {name: max(0.0, float(np.nan_to_num(requests[name])) - BEFORE) for name in axes}
+    longest = max(float(ends[name]) - begins[name] for name in axes)
+    for name, mine in axes.items():
+        for ax in mine:
+            ax.set_xlim(begins[name], begins[name] + (longest if longest > 0 else 1))
+            ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def _limits(axes: list[Axes]) -> None:
+    """The same scale for all of ``axes``: values from 0."""
     top = max((ax.dataLim.ymax for ax in axes if np.isfinite(ax.dataLim.ymax)), default=0.0)
     for ax in axes:
-        ax.set_xlim(0, end if end > 0 else 1)
         ax.set_ylim(0, top * 1.06 if top > 0 else 1)
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_formatter(THOUSANDS)
-        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _bars(ax: Axes, cells: pd.DataFrame, conditions: list[str], role: str) -> None:
@@ -298,7 +289,7 @@ def _median_line(name: str, text: str | None = None) -> Line2D:
 
 
 def _cell_lines(cells: pd.DataFrame) -> list[Line2D]:
-    drawn = cells[cells["state"] != "planned"]
+    drawn = cells[~cells["state"].isin(["planned", "skipped"])]
     single = [style.line("one cell", color=style.MUTED, lw=0.8, alpha=0.7)]
     bad = [style.line("does not count", color=style.INVALID, lw=0.9, ls=(0, (2, 1.5)))]
     return single + (bad if not drawn["valid"].all() else [])

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.counters import (
+    BACKGROUND,
     DEFAULT_ROLES,
     Array,
     RoleCounts,
     Window,
+    before,
     between,
+    peak,
     role_counts,
     role_names,
     window,
@@ -164,8 +167,10 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
 
     ``request_t``, ``first_byte_t``, ``response_t``: elapsed guest seconds. ``first_byte_s``, ``response_s``:
     seconds since the request as the client measured them. ``majflt_<role>``, ``pswpin``, ``pswpout`` and
-    ``<disk>_..._bytes``: from request to response; ``..._window``: in the whole recording. ``stall_s``: "some"
-    of service A's memory.pressure, from request to response.
+    ``<disk>_..._bytes``: from request to response; ``..._window``: in the whole recording; ``..._whole``: from its
+    start to the response. ``majflt_service``: of all roles of service A. ``stall_s``: "some" of service A's
+    memory.pressure, from request to response. ``service_idle_bytes``, ``service_peak_bytes``: its memory.current.
+    ``mechanism_bytes``: as the cell's record says.
     ``sampler_cpu_share``: of one core. ``prefetch_*``: pages, see ``_prefetch_outcome``.
     """
     cell, counts = recording.cell, recording.counts
@@ -184,6 +189,7 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
         f"majflt_{role}": between(times, counts.majflt[role], request, response) if counts else math.nan
         for role in roles
     }
+    service = sum(majors[f"majflt_{role}"] for role in roles if role not in BACKGROUND)
     windows = {f"majflt_{role}_window": counts.final[role] if counts else math.nan for role in roles}
     swaps = {name: counted("vmstat", name)[0] for name in ("pswpin", "pswpout")}
     stall_s = counted(SERVICE, "some_us")[0] / 1e6
@@ -191,6 +197,9 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
     for device in DISKS:
         for name in ("read_bytes", "write_bytes"):
             disk[f"{device}_{name}"], disk[f"{device}_{name}_window"] = counted(device, name)
+        read = series.get((device, "read_bytes"))
+        disk[f"{device}_read_bytes_whole"] = math.nan if read is None else between(times, read, times[0], response)
+    current = series.get((SERVICE, "memory.current"), np.full(len(times), math.nan))
     valid, reason = _verdict(recording, request, response, times)
     return {
         **recording.key,
@@ -205,10 +214,14 @@ def _cell_row(recording: _Recording, roles: list[str]) -> dict[str, Any]:
         "first_byte_s": _number(cell.response.get("first_byte_s")),
         "response_s": _number(cell.response.get("total_s")),
         **majors,
+        "majflt_service": service,
         **windows,
         **swaps,
         "stall_s": stall_s,
         **disk,
+        "service_idle_bytes": before(times, current, request),
+        "service_peak_bytes": peak(times, current, request, response),
+        "mechanism_bytes": _number(cell.mechanism.get("memory_bytes")),
         **_sampler(recording.window),
         **_prefetch_outcome(recording),
     }

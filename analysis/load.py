@@ -17,15 +17,18 @@ from measure.stream import Record, StreamFault, decode
 from testbed.errors import UsageError, printable
 
 Json = Mapping[str, Any]
-State = Literal["planned", "incomplete", "complete"]
+State = Literal["planned", "incomplete", "complete", "skipped"]
+UNSUPPORTED = "Unsupported"  # the kind of end of a cell whose condition the guest does not have
 
 
 @dataclass(frozen=True)
 class Cell:
     """One cell's raw records.
 
-    ``state`` is "planned" before its first record, "incomplete" until its ``end`` record, then "complete".
-    ``steps`` maps a step's name to its record; ``samples`` and ``prefetch`` keep the order of their files.
+    ``state`` is "planned" before its first record, "incomplete" until its ``end`` record, then "complete", or
+    "skipped" where the guest lacks what the condition needs. ``steps`` maps a step's name to its record; ``advances``:
+    actions begun before the request; ``mechanism``: what the mechanism itself takes. ``samples`` and ``prefetch`` keep
+    the order of their files.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Cell:
     steps: Mapping[str, Json] = field(default_factory=dict)
     response: Json = field(default_factory=dict)
     checks: tuple[Json, ...] = ()
+    advances: tuple[Json, ...] = ()
+    mechanism: Json = field(default_factory=dict)
     samples: tuple[Record, ...] = ()
     prefetch: tuple[Json, ...] = ()
 
@@ -139,10 +144,12 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
         _lines(run, stored(folder / "prefetch.jsonl")) if stored(folder / "prefetch.jsonl").is_file() else ((), [])
     )
     samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
-    faults += [*_disagreements(run, folder, planned, ledger), *prefetch_faults, *sample_faults]
-    problems += faults
     end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
     complete = end.get("complete") is True
+    skipped = not complete and end.get("kind") == UNSUPPORTED
+    faults += _disagreements(run, folder, planned, ledger)
+    faults += [] if skipped else [*prefetch_faults, *sample_faults]  # it has recorded nothing
+    problems += faults
     said_valid = complete and end.get("valid") is True
     if not end:
         reason = "no end record: still running, or broken off"
@@ -152,15 +159,21 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
         reason = _text(end.get("reason") or ("" if said_valid else "no reason recorded"))
     return replace(
         planned,
-        state="complete" if complete else "incomplete",
+        state="skipped" if skipped else "complete" if complete else "incomplete",
         valid=said_valid and not faults,
         reason=reason,
         steps={str(record.get("step")): record for record in ledger if record.get("type") == "step"},
-        response=next((record for record in ledger if record.get("type") == "response"), {}),
-        checks=tuple(record for record in ledger if record.get("type") == "check"),
+        response=next(iter(_of_type(ledger, "response")), {}),
+        checks=_of_type(ledger, "check"),
+        advances=_of_type(ledger, "advance"),
+        mechanism=next(iter(_of_type(ledger, "mechanism")), {}),
         samples=samples,
         prefetch=prefetch,
     )
+
+
+def _of_type(ledger: tuple[Json, ...], name: str) -> tuple[Json, ...]:
+    return tuple(record for record in ledger if record.get("type") == name)
 
 
 def _disagreements(run: Path, folder: Path, planned: Cell, ledger: tuple[Json, ...]) -> list[str]:

@@ -31,6 +31,8 @@ OUTCOMES = (
     Outcome("majflt_httpd", "major faults, httpd", "", "lower", "the same of httpd's processes"),
     Outcome("majflt_query.cgi", "major faults, query.cgi", "", "lower",
             "the same of the CGI's process, which is born and ends in between"),
+    Outcome("majflt_service", "major faults, service A", "", "lower",
+            "the same of all of service A's processes, whatever its parts are"),
     Outcome("first_byte_s", "time to first byte", "s", "lower",
             "at the client, from the request's first byte sent to the response's first byte received"),
     Outcome("response_s", "time to response", "s", "lower", "the same to the response's last byte"),
@@ -39,9 +41,22 @@ OUTCOMES = (
     Outcome("pswpin", "swap-ins", "pages", "lower", "pswpin of /proc/vmstat, from request to response"),
     Outcome("read_mb", "bytes read", "MB", "lower",
             "10^6 bytes, of both disks (/proc/diskstats), from request to response"),
-    Outcome("written_mb", "bytes written", "MB", "lower", "the same, written"),
+    Outcome("read_whole_mb", "bytes read from the start", "MB", "lower",
+            "the same from the recording's start to the response: what is read ahead of the request costs reads, too"),
+    Outcome("written_mb", "bytes written", "MB", "lower", "10^6 bytes, to both disks, from request to response"),
     Outcome("stall_s", "memory stall of service A", "s", "lower",
             '"some" of its cgroup\'s memory.pressure, from request to response'),
+    Outcome("idle_mb", "memory while idle", "MB", "lower",
+            "10^6 bytes that service A's cgroup holds (memory.current) at the last tick before the request"),
+    Outcome("peak_mb", "memory at its peak", "MB", "lower",
+            "the most that it holds at a tick, from that one to the first after the response"),
+    Outcome("mechanism_mb", "memory of the mechanism", "MB", "lower",
+            "10^6 bytes that the mechanism itself holds beside service A: zram's pool, the prefetcher's resident set; "
+            "read after the recording, unknown where it was not"),
+    Outcome("memory_mb", "memory it costs", "MB", "lower",
+            "memory at its peak and of the mechanism together: what nobody else can use while service A answers. What "
+            "is kept while idle is part of it, and so is what a flood of swap-ins brings in. Unknown where the "
+            "mechanism's is"),
     Outcome("precision", "precision", "", "higher",
             "of the pages that the prefetch issued, the share that service A used in this activation"),
     Outcome("coverage", "coverage", "", "higher",
@@ -65,10 +80,15 @@ def cell_outcomes(frames: Frames, reference: str, before_request_s: float) -> pd
     """
     cells = frames.cells.reset_index(drop=True)
     values = cells[["run", "cell", "condition", "replicate", "valid", "first_byte_s", "response_s", "pswpin"]].copy()
-    for name in ("majflt_rdbms", "majflt_httpd", "majflt_query.cgi", "stall_s"):
+    for name in ("majflt_rdbms", "majflt_httpd", "majflt_query.cgi", "majflt_service", "stall_s"):
         values[name] = cells.get(name, math.nan)
     values["read_mb"] = sum(cells[f"{disk}_read_bytes"] for disk in DISKS) / 1e6
+    values["read_whole_mb"] = sum(cells[f"{disk}_read_bytes_whole"] for disk in DISKS) / 1e6
     values["written_mb"] = sum(cells[f"{disk}_write_bytes"] for disk in DISKS) / 1e6
+    values["idle_mb"] = cells["service_idle_bytes"] / 1e6
+    values["peak_mb"] = cells["service_peak_bytes"] / 1e6
+    values["mechanism_mb"] = cells["mechanism_bytes"] / 1e6
+    values["memory_mb"] = values["peak_mb"] + values["mechanism_mb"]
     warm = values.loc[(values["condition"] == reference) & values["valid"].astype(bool), "response_s"]
     values["excess_s"] = values["response_s"] - (float(warm.median()) if len(warm) else math.nan)
     events = dict(tuple(frames.prefetch.groupby("cell", sort=False)))

@@ -5,6 +5,7 @@ from pathlib import Path
 from analysis.figures import draw_figures
 from analysis.report.page import write_report
 from analysis.study import Study
+from analysis.suite_figures import draw_suite
 from analysis.tables import write_tables
 
 REPORT = "report.html"
@@ -18,5 +19,10 @@ def redraw(found: Study) -> list[Path]:
     folder = found.run.path
     tables = write_tables(found, folder / "tables")
     figures = draw_figures(found.frames, found.run, folder / "figures")
-    report = write_report(found, figures, folder / REPORT)
-    return [*tables, *(path for figure in figures for path in (figure.png, figure.svg)), report]
+    of_suites = {
+        suite.name: draw_suite(suite, found.cells, found.run, found.frames.cells, folder / "figures")
+        for suite in found.suites
+    }
+    report = write_report(found, figures, of_suites, folder / REPORT)
+    drawn = [*figures, *(figure for mine in of_suites.values() for figure in mine)]
+    return [*tables, *(path for figure in drawn for path in (figure.png, figure.svg)), report]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import ClaimResult, judge_claim
-from analysis.conditions import AGAIN, BASELINE
+from analysis.conditions import AGAIN, BASELINE, compared, skipped
 from analysis.counters import DEFAULT_ROLES
 from analysis.effects import Effect, effects, pairs, replicates_needed
 from analysis.frames import Frames, make_frames
@@ -18,6 +18,7 @@ from analysis.load import Run, load_run
 from analysis.outcomes import cell_outcomes
 from analysis.paper import paper
 from analysis.prefetcher import Judgement, judge
+from analysis.suites import Suite, suites
 from experiment.bars import Bars
 
 PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned for
@@ -27,8 +28,9 @@ PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned f
 class Study:
     """``values``: the run's configuration, and ``manifest``, as plain JSON. ``cells``: the outcomes, a row a cell.
 
-    ``effects``: every condition against the baseline; ``same``: the A/A comparison, corrected by itself. ``needed``:
-    by condition, how many replicates would show the effect seen on PILOT; None: not to be said.
+    ``against``: what each condition is compared with. ``effects``: these comparisons; ``same``: the A/A comparison,
+    corrected by itself. ``needed``: by condition, how many replicates would show the effect seen on PILOT; None: not to
+    be said. ``skipped``: by condition, what the guest lacks for it.
     """
 
     run: Run
@@ -37,11 +39,19 @@ class Study:
     manifest: Mapping[str, Any]
     frames: Frames
     cells: pd.DataFrame
+    against: Mapping[str, str]
     effects: tuple[Effect, ...]
     same: tuple[Effect, ...]
     claims: tuple[ClaimResult, ...]
     judged: tuple[Judgement, ...]
     needed: Mapping[str, int | None]
+    suites: tuple[Suite, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def comparisons(self) -> tuple[Effect, ...]:
+        """Of every condition with its own other one; the last are those of the A/A comparison."""
+        return self.effects + self.same
 
     @property
     def conditions(self) -> list[str]:
@@ -57,25 +67,31 @@ def study(run_dir: Path, bars: Bars, roles: Mapping[str, str] = DEFAULT_ROLES) -
     values = read_configuration(run_dir)
     frames = make_frames(run, roles)
     cells = cell_outcomes(frames, bars.reference, bars.before_request_s)
-    others = [name for name in dict.fromkeys(cells["condition"]) if name not in (BASELINE, AGAIN)]
-    there = BASELINE in set(cells["condition"])
+    manifest = json.loads((run_dir / "manifest.json").read_text())
+    against = compared(values, cells["condition"])
+    others = {name: other for name, other in against.items() if name != AGAIN}
+    found = tuple(effects(cells, others, bars))
+    same = tuple(effects(cells, {AGAIN: BASELINE}, bars)) if AGAIN in against else ()
     return Study(
         run=run,
         bars=bars,
         values=values,
-        manifest=json.loads((run_dir / "manifest.json").read_text()),
+        manifest=manifest,
         frames=frames,
         cells=cells,
-        effects=tuple(effects(cells, BASELINE, bars, others)) if there else (),
-        same=tuple(effects(cells, BASELINE, bars, [AGAIN])) if there and AGAIN in set(cells["condition"]) else (),
+        against=against,
+        effects=found,
+        same=same,
         claims=tuple(judge_claim(claim, frames, cells, values, bars) for claim in paper().claim),
         judged=tuple(judge(cells, bars)),
-        needed={name: needed(cells, name) for name in others} if there else {},
+        needed={name: needed(cells, name, other) for name, other in others.items()},
+        suites=tuple(suites(manifest, values, frames.cells, cells, [*found, *same], bars)),
+        skipped=skipped(frames.cells),
     )
 
 
-def needed(cells: pd.DataFrame, condition: str) -> int | None:
-    mine, its = pairs(cells, PILOT, condition, BASELINE)
+def needed(cells: pd.DataFrame, condition: str, against: str) -> int | None:
+    mine, its = pairs(cells, PILOT, condition, against)
     return replicates_needed(mine, its)
 
 

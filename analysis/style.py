@@ -1,7 +1,9 @@
 """How every figure looks: colours, lines, panels, footer, and files that are the same bytes when redrawn."""
 
+import re
 import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.conditions import ordered_conditions
+from analysis.conditions import ordered_conditions, skipped
 from analysis.load import Run
 
 # The paper's red and blue, in the shades of Paul Tol's "vibrant" scheme: made for colour-blind readers too.
@@ -32,6 +34,7 @@ MUTED = "#5C5C5C"
 MARKS: dict[str, Any] = {"request": (0, (1, 1.5)), "response": (0, (5, 3))}
 
 MAX_COLUMNS = 5
+HUNDREDTHS = re.compile(r"(?<=\.\d\d)\d+")  # what stands behind them
 MARGIN = 0.08  # inches, left of title, legend and footer
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -142,24 +145,48 @@ def footer_lines(run: Run, cells: pd.DataFrame, width: int) -> list[str]:
     parts = [run.accelerator.upper(), f"guest kernel {run.kernel}", run.dataset, _replicates(cells), f"run {run.name}"]
     if run.accelerator == "tcg":
         parts.append("times are emulated: compare counts, not seconds")
-    bad = cells[~cells["valid"].astype(bool) & (cells["state"] != "planned")]
+    bad = cells[~cells["valid"].astype(bool) & ~cells["state"].isin(["planned", "skipped"])]
     reasons = "does not count: " + "; ".join(f"{row.cell} ({row.reason})" for row in bad.itertuples())
+    lacking = "skipped: " + "; ".join(f"{name} ({reason})" for name, reason in skipped(cells).items())
     packed = [parts[0]]
     for part in parts[1:]:
         if len(packed[-1]) + len(part) + 5 <= width:
             packed[-1] += f"  ·  {part}"
         else:
             packed.append(part)
-    return packed + (textwrap.wrap(reasons, width, max_lines=4, placeholder=" …") if len(bad) else [])
+    return packed + [
+        line
+        for text, there in ((lacking, (cells["state"] == "skipped").any()), (reasons, len(bad)))
+        if there
+        for line in textwrap.wrap(text, width, max_lines=4, placeholder=" …")
+    ]
 
 
 def _replicates(cells: pd.DataFrame) -> str:
     """Valid cells per condition: one number where most agree, with the exceptions by name."""
     valid = cells.loc[cells["valid"].astype(bool), "condition"]
-    counts = {name: int((valid == name).sum()) for name in ordered_conditions(cells)}
+    ran = cells[cells["state"] != "skipped"]
+    counts = {name: int((valid == name).sum()) for name in ordered_conditions(ran)} or {"": 0}
     usual = Counter(counts.values()).most_common(1)[0][0]
     others = ", ".join(f"{name} {n}" for name, n in counts.items() if n != usual)
     return f"n = {usual}" + " per condition" * (len(counts) > 1) + (f" ({others})" if others else "")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in files. ``inches``: width and height."""
+
+    name: str
+    caption: str
+    png: Path
+    svg: Path
+    inches: tuple[float, float]
+
+
+def drawn(figure: Figure, folder: Path, name: str, caption: str) -> Drawn:
+    png, svg = save(figure, folder, name)
+    width, height = figure.get_size_inches()
+    return Drawn(name, caption, png, svg, (float(width), float(height)))
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -170,5 +197,13 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             aside = folder / f".{name}.{kind}.tmp"
             figure.savefig(aside, format=kind, **options)
+            if kind == "svg":
+                aside.write_text(compact(aside.read_text(encoding="utf-8")), encoding="utf-8")
             written.append(aside.replace(folder / f"{name}.{kind}"))
     return written
+
+
+def compact(svg: str) -> str:
+    """The same picture in four fifths of the bytes: a report holds each figure twice. Hundredths of a point suffice."""
+    shorter = re.sub(r' (d|x|y)="([^"]*)"', lambda found: f' {found[1]}="{HUNDREDTHS.sub("", found[2])}"', svg)
+    return re.sub(r"\s*\n\s*", "\n", shorter)

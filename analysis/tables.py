@@ -1,26 +1,28 @@
 """Writes a run's frames and what was computed from them as CSV."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.claims import ClaimResult
-from analysis.conditions import BASELINE, ordered_conditions
+from analysis.conditions import ordered_conditions
 from analysis.effects import Effect
 from analysis.files import write_csv, write_text
 from analysis.prefetcher import Judgement, markdown
 from analysis.statistics import Estimate
 from analysis.study import Study
+from analysis.suite_findings import findings
+from analysis.suite_tables import suite_markdown, suite_table
 
 ESTIMATE = ["blocks", "value", "low", "high", "method"]
-SUMMARY = ["condition", "outcome", "n", "median", "min", "max", "ratio_to_baseline"]
+SUMMARY = ["condition", "against", "outcome", "n", "median", "min", "max", "ratio"]
 _NOT_OUTCOMES = ("replicate", "request_t", "first_byte_t", "response_t")
 
 
 def write_tables(study: Study, folder: Path) -> list[Path]:
-    """Writes the frames, a summary, and what was judged as ``folder``/NAME.csv, and the bars as markdown, too."""
+    """Writes the frames, a summary, and what was judged as ``folder``/NAME.csv; suites and bars as Markdown, too."""
     folder.mkdir(parents=True, exist_ok=True)
     frames = study.frames
     tables = {
@@ -28,12 +30,16 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         "system": frames.system,
         "cells": frames.cells,
         "prefetch": frames.prefetch,
-        "summary": summarise(frames.cells),
+        "summary": summarise(frames.cells, study.against),
         "outcomes": study.cells,
-        "effects": effects_table([*study.effects, *study.same]),
+        "effects": effects_table(study.comparisons),
         "claims": claims_table(study.claims),
     }
     written = [write_csv(table, folder / f"{name}.csv") for name, table in tables.items()]
+    for suite in study.suites:
+        page = suite_markdown(suite, findings(suite, study.comparisons, study.bars), study.run, study.bars)
+        written.append(write_csv(suite_table(suite), folder / f"suite-{suite.name}.csv"))
+        written.append(write_text(page, folder / f"suite-{suite.name}.md"))
     if study.judged:
         written.append(write_csv(bars_table(study.judged), folder / "prefetcher.csv"))
         written.append(write_text(markdown(study.judged, study.bars, study.run), folder / "prefetcher.md"))
@@ -42,11 +48,14 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
     """A row a condition and outcome; the last ones are those of the A/A comparison."""
-    columns = ["condition", "outcome", "unit", "median", "baseline", *ESTIMATE, "p", "q", "effect_size"]
+    columns = [
+        "condition", "against", "outcome", "unit", "median", "median_against", *ESTIMATE, "p", "q", "effect_size",
+    ]  # fmt: skip
     rows = [
-        (e.condition, e.outcome.name, e.outcome.unit, e.median, e.baseline, *values(e.ratio), e.p, e.q, e.size)
+        (e.condition, e.against, e.outcome.name, e.outcome.unit, e.median, e.median_against, *values(e.ratio), e.p, e.q,
+         e.size)
         for e in effects
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -76,29 +85,31 @@ def values(found: Estimate) -> tuple[int, float, float, float, str]:
     return found.blocks, found.value, found.low, found.high, found.method
 
 
-def summarise(cells: pd.DataFrame) -> pd.DataFrame:
+def summarise(cells: pd.DataFrame, against: Mapping[str, str]) -> pd.DataFrame:
     """Per condition and outcome, over valid cells in which the outcome is known: n, median, min, max, and the
-    ratio of the median to the baseline's (NaN without a baseline, or where its median is 0).
+    ratio of the median to that of the condition that ``against`` names (NaN without one, or where its median is 0).
     """
     valid = cells[cells["valid"].astype(bool)]
     outcomes = [name for name in cells.select_dtypes("number").columns if name not in _NOT_OUTCOMES]
-    baseline = valid[valid["condition"] == BASELINE]
+    medians = {str(name): mine[outcomes].median() for name, mine in valid.groupby("condition")}
     rows = []
     for condition in ordered_conditions(cells):
         mine = valid[valid["condition"] == condition]
         for outcome in outcomes:
             values = mine[outcome].dropna()
-            reference = float(baseline[outcome].median())
+            other = against.get(condition, "")
+            reference = float(medians[other][outcome]) if other in medians else math.nan
             median = float(values.median())
             rows.append(
                 {
                     "condition": condition,
+                    "against": other,
                     "outcome": outcome,
                     "n": len(values),
                     "median": median,
                     "min": values.min(),
                     "max": values.max(),
-                    "ratio_to_baseline": median / reference if reference else math.nan,
+                    "ratio": median / reference if reference else math.nan,
                 }
             )
     return pd.DataFrame(rows, columns=SUMMARY)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analysis.findings import findings
 from analysis.redraw import REPORT, redraw
 from analysis.study import study
 from experiment import bench, bench_prefetcher, cleaning, comparison, debugging, notebook, root_shell
@@ -17,7 +18,7 @@ from experiment.estimate import Estimate, estimate
 from experiment.pack import pack
 from experiment.plan import Plan, bases, make_plan
 from experiment.progress import Progress, clock
-from experiment.reading import settings_of
+from experiment.reading import open_study, settings_of
 from experiment.runner import InThisThread, prepare, remaining, run
 from experiment.store import Store
 from testbed import host, ledger
@@ -37,6 +38,10 @@ def dispatch(given: argparse.Namespace) -> int:
         return doctor(given, console)
     if given.command == "report":
         return report(given, console)
+    if given.command == "findings":
+        store = Store.open(given.results, given.run)
+        print(findings(open_study(given.results, given.run), store.run), end="")
+        return 0
     if given.command == "notebook":
         console.print(str(notebook.execute(Store.open(given.results, given.run))))
         return 0

@@ -8,8 +8,11 @@ ones, the same bytes for the same arguments. The numbers are made up and prove n
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 Json = dict[str, Any]
 BOOT = 500.0  # guest seconds at the start of every recording
@@ -17,6 +20,23 @@ HOST = 90_000.0  # host seconds at the same instant
 REQUEST = 10.25
 POLICIES = {"siblings": "siblings", "working-set": "working-set", "figure1": "off", "baseline": "off"}
 PEAKS = {"figure1": 1300, "baseline": 1450, "siblings": 280, "working-set": 77}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a condition's made-up cells look like: major faults of the RDBMS, pages prefetched, time to the response."""
+
+    peak: int
+    pages: int = 0
+    slower: float = 1.0
+    spread: float = 0.2
+    idle_mib: int = 300
+
+    @classmethod
+    def usual(cls, condition: str) -> "Shape":
+        prefetching = POLICIES.get(condition, "off") != "off"
+        pages = 8040 if condition == "working-set" else 46000
+        return cls(PEAKS.get(condition, 900), pages if prefetching else 0)
 
 
 def process(pid: int, comm: str, majflt: int, *, start: int = 100, minflt: int = 0, group: str = "service_a") -> Json:
@@ -133,6 +153,20 @@ def planned(name: str) -> Json:
     }
 
 
+def write_suites(run: Path, suites: Mapping[str, Sequence[str]], conditions: Mapping[str, Json] | None = None) -> Path:
+    """A configuration and a manifest that say that ``run`` was made for these suites, each with its conditions."""
+    names = list(dict.fromkeys(name for wanted in suites.values() for name in wanted))
+    values = {
+        "condition": {name: {"answers": f"What does {name} do?", **(conditions or {}).get(name, {})} for name in names},
+        "suite": {name: {"answers": f"Is {name} answered?", "conditions": [*of]} for name, of in suites.items()},
+    }
+    (run / "configuration.toml").write_text(tomli_w.dumps(values))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["suite"] = {"names": [*suites], "conditions": names, "replicates": 1}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    return run
+
+
 def write_plan(run: Path, names: Sequence[str], *, accelerator: str = "tcg") -> None:
     """``plan.json`` and ``manifest.json`` of a run with these cells, in this order."""
     run.mkdir(parents=True, exist_ok=True)
@@ -160,6 +194,7 @@ def write_cell(
     prefetch: Iterable[Json] = (),
     end: Json | None = None,
     checks: Iterable[Json] = (),
+    records_more: Iterable[Json] = (),
 ) -> Path:
     """A cell whose steps stand at these seconds of its recording. ``end={}`` leaves the last record out."""
     cell = run / "cells" / name
@@ -177,7 +212,7 @@ def write_cell(
             "total_s": response - request,
         }
     ]
-    records += checks
+    records += [*checks, *records_more]
     finish = {"type": "end", "complete": True, "valid": True, "reason": ""} if end is None else end
     records += [finish] if finish else []
     (cell / "cell.jsonl").write_text(lines(records))
@@ -195,10 +230,15 @@ def write_run(
     until: int | None = None,
     seed: int = 1,
     accelerator: str = "tcg",
+    shapes: Mapping[str, Shape] = {},
+    skipped: Mapping[str, str] = {},
+    mechanism: Mapping[str, int] = {},
 ) -> Path:
     """A run of every condition and replicate; only the first ``until`` cells of its plan have been run.
 
-    Cells named in ``invalid`` end with "swapped-out: too little" and have data all the same.
+    Cells named in ``invalid`` end with "swapped-out: too little" and have data all the same. ``shapes``: of conditions
+    whose numbers are to differ from the usual. ``skipped``: conditions with the reason why their cells were not run.
+    ``mechanism``: bytes that the mechanism holds.
     """
     rng = random.Random(seed)  # noqa: S311
     names = [
@@ -208,24 +248,38 @@ def write_run(
     ]
     write_plan(run, names, accelerator=accelerator)
     for name in names[:until]:
+        condition = name.split("-", 1)[1]
+        if condition in skipped:
+            write_skipped(run, name, skipped[condition])
+            continue
         end = (
             {"type": "end", "complete": True, "valid": False, "reason": "swapped-out: too little"}
             if name in set(invalid)
             else None
         )
-        samples, response, events = _lifelike(name, random.Random(f"{seed} {name}"))  # noqa: S311
-        write_cell(run, name, samples, response=response, first_byte=REQUEST + 2.5, prefetch=events, end=end)
+        shape = shapes.get(condition, Shape.usual(condition))
+        samples, response, events = _lifelike(name, shape, random.Random(f"{seed} {name}"))  # noqa: S311
+        held = [{"type": "mechanism", "memory_bytes": mechanism[condition]}] if condition in mechanism else []
+        first = REQUEST + 0.25 * (response - REQUEST) if condition in shapes else REQUEST + 2.5
+        write_cell(run, name, samples, response=response, first_byte=first, prefetch=events, end=end, records_more=held)
     return run
 
 
-def _lifelike(name: str, rng: random.Random) -> tuple[list[Json], float, list[Json]]:
+def write_skipped(run: Path, name: str, reason: str) -> None:
+    """A cell whose condition the guest lacks: no stream, and an end that says so."""
+    cell = run / "cells" / name
+    cell.mkdir(parents=True, exist_ok=True)
+    end = {"type": "end", "complete": False, "valid": False, "kind": "Unsupported", "reason": reason}
+    (cell / "cell.jsonl").write_text(lines([{"type": "cell", **planned(name), "accelerator": "tcg"}, end]))
+
+
+def _lifelike(name: str, shape: Shape, rng: random.Random) -> tuple[list[Json], float, list[Json]]:
     """Streams of one cell: flat until the request, then httpd's rise and the RDBMS's after it."""
     condition = name.split("-", 1)[1]
-    peak = round(PEAKS.get(condition, 900) * rng.uniform(0.8, 1.2))
+    peak = round(shape.peak * rng.uniform(1 - shape.spread, 1 + shape.spread))
     httpd, cgi = rng.randint(56, 95), rng.randint(95, 113)
-    response = REQUEST + rng.uniform(8.5, 11.5)
-    prefetching = POLICIES.get(condition, "off") != "off"
-    pages = 8040 if condition == "working-set" else 46000
+    response = REQUEST + shape.slower * rng.uniform(8.5, 11.5)
+    prefetching, pages = shape.pages > 0, shape.pages
     last = int(response + 10)
     stream: list[Json] = [
         {
@@ -259,7 +313,7 @@ def _lifelike(name: str, rng: random.Random) -> tuple[list[Json], float, list[Js
                 processes,
                 pswpin=1000 + swapped,
                 missed=0,
-                current=(300 << 20) + swapped * 4096,
+                current=(shape.idle_mib << 20) + swapped * 4096,
                 vda=disk(500 + 30 * n, 9000 + 8 * round(httpd * rise * 30), 40 * n, 400 * n),
                 vdb=disk(100 + swapped // 8, 8 * (1000 + swapped), 20 * n, 8 * round(1500 * since)),
             )

@@ -20,9 +20,10 @@ from fake_run import (
 )
 
 from analysis.conditions import ordered_conditions
-from analysis.counters import DEFAULT_ROLES, between
+from analysis.counters import DEFAULT_ROLES, before, between, peak
 from analysis.frames import Frames, make_frames
 from analysis.load import load_run
+from analysis.outcomes import cell_outcomes
 from analysis.tables import summarise
 
 
@@ -202,6 +203,43 @@ def test_between_at_its_edges(request_at: float, response_at: float, count: floa
     assert between(times, values, request_at, response_at) == pytest.approx(count, nan_ok=True)
 
 
+def test_a_level_is_that_before_an_instant_and_its_peak_lies_within() -> None:
+    times, values = np.arange(6.0), np.array([9.0, 1.0, 5.0, math.nan, 3.0, 8.0])
+    assert (before(times, values, 1.9), before(times, values, 1.0)) == (1, 1)
+    assert math.isnan(before(times, values, -0.5))
+    assert math.isnan(before(times, values, math.nan))
+    assert peak(times, values, 1.5, 3.5) == 5, "of the ticks 1 to 4: neither 9 before nor 8 after"
+    assert peak(times, values, 1.5, 4.5) == 8
+    assert math.isnan(peak(times, values, 1.5, 9)), "no tick at or after the response"
+    assert math.isnan(peak(times, values * math.nan, 1.5, 3.5))
+
+
+def test_what_a_cell_costs(tmp_path: Path) -> None:
+    """Memory of service A, idle and at its peak, the mechanism's own, and reads that came before the request."""
+    levels = [100, 110, 300, 200, 500]
+    faults = [[process(3, "mariadbd", 900 + 10 * n), process(4, "alpha", 7 * n, group="alpha")] for n in range(5)]
+    ticks = [
+        tick(n, faults[n], current=level * 10**6, vda=disk(read_sectors=1000 * n)) for n, level in enumerate(levels)
+    ]
+    more = [{"type": "mechanism", "memory_bytes": 4 * 10**6}]
+    samples = [start(), *ticks, exited(1.8, 9, "query.cgi", 12), stop(4.5, 5)]
+    frames = frames_of(tmp_path, samples, request=1.5, first_byte=2, response=2.5, records_more=more)
+    row = cell_outcomes(frames, "unpressured", 3).iloc[0]
+    assert (row["majflt_rdbms"], row["majflt_query.cgi"], row["majflt_service"]) == (20, 12, 32), "alpha is not of it"
+    assert (row["idle_mb"], row["peak_mb"], row["mechanism_mb"], row["memory_mb"]) == (110, 300, 4, 304)
+    assert row["read_mb"] == pytest.approx(512 * 2000 / 1e6)
+    assert row["read_whole_mb"] == pytest.approx(512 * 3000 / 1e6)
+
+
+@pytest.mark.parametrize("more", [[], [{"type": "mechanism"}], [{"type": "mechanism", "memory_bytes": "4"}]])
+def test_a_mechanism_whose_memory_is_not_recorded_has_no_known_cost(tmp_path: Path, more: list[Json]) -> None:
+    samples = [start(), *(tick(n) for n in range(5)), stop(4.5, 5)]
+    frames = frames_of(tmp_path, samples, request=1.5, first_byte=2, response=2.5, records_more=more)
+    row = cell_outcomes(frames, "unpressured", 3).iloc[0]
+    assert row[["mechanism_mb", "memory_mb"]].isna().all()
+    assert row["peak_mb"] > 0
+
+
 def test_instants_come_from_marks_where_the_steps_have_none(tmp_path: Path) -> None:
     write_plan(tmp_path, ["01-baseline"])
     samples = [start(), tick(0), mark(0.4, "request"), tick(1), mark(1.6, "response"), tick(2), stop(2.1, 3)]
@@ -298,10 +336,13 @@ def test_summary_takes_valid_cells_and_divides_medians() -> None:
             "majflt_rdbms": [100.0, 300.0, 200.0, 9999.0, 10.0, math.nan, 30.0, 5.0],
         }
     )
-    summary = summarise(cells).set_index("condition")
-    columns = ["n", "median", "min", "max", "ratio_to_baseline"]
-    assert list(summary.loc["baseline", columns]) == [3, 200, 100, 300, 1]
+    against = {"working-set": "baseline", "siblings": "baseline"}
+    summary = summarise(cells, against).set_index("condition")
+    columns = ["n", "median", "min", "max", "ratio"]
+    assert list(summary.loc["baseline", columns[:-1]]) == [3, 200, 100, 300]
+    assert summary["ratio"].isna()["baseline"], "it is compared with nothing"
     assert list(summary.loc["working-set", columns]) == [2, 20, 10, 30, 0.1]
+    assert list(summary["against"]) == ["", "baseline", "baseline"]
     assert summary.loc["siblings", "n"] == 0
     assert summary.loc["siblings", columns[1:]].isna().all()
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.conditions import compared
 from analysis.effects import (
     COMPARED,
     Effect,
@@ -22,6 +23,8 @@ from analysis.effects import (
 )
 from analysis.outcomes import BY_NAME
 from analysis.statistics import Estimate
+
+AGAINST = {"ours": "baseline"}
 
 
 @dataclass(frozen=True)
@@ -63,21 +66,21 @@ def test_rank_biserial_from_lower_in_all_to_higher_in_all() -> None:
 
 
 def test_benjamini_and_hochberg_over_what_is_known() -> None:
-    found = [Effect("c", COMPARED[0], 1, 1, Estimate(8, 1), p) for p in (0.01, math.nan, 0.04, 0.03)]
+    found = [Effect("c", "baseline", COMPARED[0], 1, 1, Estimate(8, 1), p) for p in (0.01, math.nan, 0.04, 0.03)]
     assert [effect.q for effect in correct(found)] == pytest.approx([0.03, math.nan, 0.04, 0.04], nan_ok=True)
 
 
 def test_an_effect_in_all_blocks_is_shown_and_none_is_not() -> None:
-    shown = effects(made_up([0.1, 0.12, 0.09, 0.1, 0.11, 0.1, 0.13, 0.1]), "baseline", Settings())
+    shown = effects(made_up([0.1, 0.12, 0.09, 0.1, 0.11, 0.1, 0.13, 0.1]), AGAINST, Settings())
     assert [effect.outcome for effect in shown] == list(COMPARED)
     assert {round(effect.q, 6) for effect in shown} == {round(2 / 256, 6)}
     assert all(effect.size == -1 and effect.ratio.high < 0.2 for effect in shown)
-    none = effects(made_up([1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 1, 1]), "baseline", Settings())
+    none = effects(made_up([1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 1, 1]), AGAINST, Settings())
     assert all(effect.q > 0.5 and effect.ratio.low <= 1 <= effect.ratio.high for effect in none)
 
 
 def test_few_replicates_have_a_ratio_but_no_interval_and_no_p() -> None:
-    for effect in effects(made_up([0.5, 0.5, 0.4]), "baseline", Settings()):
+    for effect in effects(made_up([0.5, 0.5, 0.4]), AGAINST, Settings()):
         assert effect.blocks == 3
         assert (effect.ratio.method, math.isnan(effect.ratio.low), math.isnan(effect.p)) == ("", True, True)
 
@@ -90,6 +93,17 @@ def test_only_blocks_in_which_both_cells_count_are_compared() -> None:
     assert list(its) == [107, 121, 128, 142]
     assert list(mine) == [53.5, 60.5, 64, 71]
     assert len(pairs(cells, "read_mb", "ours", "nowhere")[0]) == 0
+
+
+def test_each_is_compared_with_what_its_configuration_names() -> None:
+    values = {"condition": {"fast": {"against": "slow"}, "slow": {"against": "baseline"}, "alone": {"against": "gone"}}}
+    planned = ["fast", "baseline", "slow", "alone", "unheard-of", "fast"]
+    assert compared(values, planned) == {"fast": "slow", "slow": "baseline", "unheard-of": "baseline"}
+    assert compared({}, ["fast", "slow"]) == {}, "no baseline, nothing to compare with"
+    cells = pd.concat([made_up([0.5] * 6), made_up([0.25] * 6, "half").query("condition == 'half'")])
+    found = {effect.condition: effect for effect in effects(cells, {"ours": "baseline", "half": "ours"}, Settings())}
+    assert (found["ours"].against, found["ours"].ratio.value) == ("baseline", 0.5)
+    assert (found["half"].against, found["half"].ratio.value) == ("ours", 0.5)
 
 
 def test_a_clear_effect_needs_no_more_blocks_than_the_test_itself() -> None:

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_run import tick, write_cell, write_plan, write_run
+from fake_run import tick, write_cell, write_plan, write_run, write_skipped
 
+from analysis.conditions import skipped
 from analysis.frames import Frames, make_frames
 from analysis.load import load_run
 from analysis.tables import summarise
@@ -50,7 +51,7 @@ def test_invalid_cell_is_kept_with_its_reason_and_left_out_of_the_summary(tmp_pa
     assert verdict(frames, "02-baseline") == (False, "swapped-out: too little")
     faults = frames.cells.set_index("cell")["majflt_rdbms"]
     assert faults["02-baseline"] > 0
-    row = summarise(frames.cells).set_index("outcome").loc["majflt_rdbms"]
+    row = summarise(frames.cells, {}).set_index("outcome").loc["majflt_rdbms"]
     assert (row["n"], row["median"]) == (2, faults[["01-baseline", "03-baseline"]].mean())
 
 
@@ -136,6 +137,41 @@ def test_cell_of_another_plan_does_not_count(tmp_path: Path) -> None:
         False,
         "cells/01-baseline/cell.jsonl:1: policy is 'siblings', plan.json says 'off'",
     )
+
+
+def test_what_a_guest_lacks_is_skipped_with_its_reason_and_is_no_problem(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path, ("baseline", "zram"), 2, skipped={"zram": "no module zram"}))
+    states = {cell.name: (cell.state, cell.valid, cell.reason) for cell in run.cells}
+    assert states["01-zram"] == states["02-zram"] == ("skipped", False, "no module zram")
+    assert states["01-baseline"] == ("complete", True, "")
+    assert run.problems == ()
+    cells = make_frames(run).cells
+    assert skipped(cells) == {"zram": "no module zram"}
+    assert cells.loc[cells["condition"] == "zram", "majflt_rdbms"].isna().all()
+
+
+def test_a_condition_that_was_skipped_at_times_says_how_often(tmp_path: Path) -> None:
+    write_run(tmp_path, ("zram",), 3)
+    write_skipped(tmp_path, "02-zram", "no module zram")
+    assert skipped(make_frames(load_run(tmp_path)).cells) == {"zram": "no module zram (1 of 3 cells)"}
+
+
+def test_a_cell_that_failed_for_another_reason_is_not_skipped(tmp_path: Path) -> None:
+    write_run(tmp_path, ("zram",), 1)
+    write_skipped(tmp_path, "01-zram", "lost")
+    ledger = tmp_path / "cells" / "01-zram" / "cell.jsonl"
+    ledger.write_text(ledger.read_text().replace("Unsupported", "GuestLost"))
+    (cell,) = load_run(tmp_path).cells
+    assert (cell.state, cell.valid) == ("incomplete", False)
+
+
+def test_what_was_begun_before_the_request_and_what_the_mechanism_holds_are_kept(tmp_path: Path) -> None:
+    write_plan(tmp_path, ["01-baseline"])
+    advance = {"type": "advance", "action": "swap-cycle", "t_begin": 502.0, "t_end": 509.5, "ok": False, "detail": "x"}
+    mechanism = {"type": "mechanism", "memory_bytes": 7}
+    write_cell(tmp_path, "01-baseline", [tick(0)], records_more=[advance, mechanism])
+    (cell,) = load_run(tmp_path).cells
+    assert (cell.advances, cell.mechanism) == ((advance,), mechanism)
 
 
 def test_foreign_folder_is_named_and_left_out(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from experiment.config import load
 BARS = load(Path(__file__).parent.parent / "experiments.toml").bars.model_copy(update={"resamples": 999})
 TABLES = [
     "faults.csv", "system.csv", "cells.csv", "prefetch.csv", "summary.csv", "outcomes.csv", "effects.csv", "claims.csv",
+    "suite-own.csv", "suite-own.md",
 ]  # fmt: skip
+SUITE = ("suite-own", "suite-own-cost")  # the conditions of a run that names no suite
 JUDGED = ["prefetcher.csv", "prefetcher.md"]  # where a pair of conditions is planned for which bars stand
 
 
@@ -41,14 +43,14 @@ def test_redraw_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Pat
     first = {path: path.read_bytes() for path in redraw(study(tmp_path, BARS))}
     second = {path: path.read_bytes() for path in redraw(study(tmp_path, BARS))}
     assert first == second
-    assert names(list(first)) == TABLES + drawn("figure1", "curves", "bars", "block_io") + ["report.html"]
+    assert names(list(first)) == TABLES + drawn("figure1", "curves", "bars", "block_io", *SUITE) + ["report.html"]
     left = {path for folder in ("tables", "figures") for path in (tmp_path / folder).iterdir()}
     assert left | {tmp_path / "report.html"} == set(first), "no file half-written or aside"
 
 
 def test_run_without_the_papers_condition_has_no_figure1(tmp_path: Path) -> None:
     written = redraw(study(write_run(tmp_path, ("baseline", "working-set"), 1), BARS))
-    assert names(written) == [*TABLES, *JUDGED, *drawn("curves", "bars", "block_io"), "report.html"]
+    assert names(written) == [*TABLES, *JUDGED, *drawn("curves", "bars", "block_io", *SUITE), "report.html"]
 
 
 def test_run_that_has_not_begun_has_tables_and_no_figure(tmp_path: Path) -> None:

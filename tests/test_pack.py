@@ -10,6 +10,7 @@ import pytest
 from fake_run import write_run
 
 import run
+from analysis.findings import findings
 from analysis.redraw import redraw
 from analysis.study import study
 from experiment.config import load
@@ -18,6 +19,7 @@ from experiment.store import Store
 
 PROJECT = Path(__file__).parent.parent
 REFERENCE = PROJECT / "results" / "reference"
+FINDINGS = PROJECT / "docs" / "findings.md"
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
 DOMAIN = "<kernel>/home/me/.cache/disk-1/vmlinuz</kernel><source file='/home/me/.cache/guests/a/root.qcow2'/>"
 COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.csv", "claims.csv")
@@ -74,6 +76,7 @@ def test_the_reference_run_says_what_it_said_when_it_was_committed(tmp_path: Pat
     found = study(copy, settings.bars, settings.roles)
     assert found.run.problems == ()
     redraw(found)
+    assert findings(found, "reference") == FINDINGS.read_text(), "run.py findings reference > docs/findings.md"
     for name in (*COMPUTED, "summary.csv"):
         computed, committed = (pd.read_csv(folder / "tables" / name) for folder in (copy, REFERENCE))
         pd.testing.assert_frame_equal(computed, committed, rtol=1e-9, obj=name)

@@ -77,7 +77,7 @@ def test_the_report_on_a_screen(browser: webdriver.Chrome, page: str, width: int
     browser.save_screenshot(str(SCREENSHOTS / f"{width}-{scheme}.png"))
     assert script("return document.documentElement.scrollWidth") <= width, "the page itself never scrolls sideways"
     assert script("return [...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    assert script("return document.images.length") == 4
+    assert script("return document.images.length") == 6
     ratio, whose = script(CONTRAST)
     assert ratio >= 4.5, whose
     assert script("return performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:'))") == []
@@ -87,8 +87,10 @@ def test_the_report_on_a_screen(browser: webdriver.Chrome, page: str, width: int
 
 def test_the_report_without_eyes_and_without_a_mouse(browser: webdriver.Chrome, page: str) -> None:
     script = show(browser, page, 1280, "light")
-    for image in browser.find_elements(By.TAG_NAME, "img"):
+    for image in browser.find_elements(By.CSS_SELECTOR, "#figures img"):
         assert "Median major faults from request to response: figure1: httpd " in str(image.get_attribute("alt"))
+    for image in browser.find_elements(By.CSS_SELECTOR, "#suite-own img"):
+        assert " Medians: working-set: " in str(image.get_attribute("alt"))
     assert script("return document.documentElement.lang") == "en"
     assert script("return [...document.querySelectorAll('table')].every(t => t.querySelector('th[scope]'))")
     links = script("return [...document.querySelectorAll('nav a')].map(a => a.hash)")

@@ -11,15 +11,17 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.claims import REPRODUCED, VERDICTS, Finding
-from analysis.conditions import AGAIN, BASELINE
-from analysis.effects import Effect, least_p
-from analysis.figures import Drawn
+from analysis.conditions import AGAIN, BASELINE, settings_of
+from analysis.effects import Effect, least_p, unlike
 from analysis.files import write_text
 from analysis.numbers import interval, number, probability, several, with_interval
 from analysis.outcomes import OUTCOMES, TICK
 from analysis.paper import SetupRow, paper
+from analysis.report.suites import sections, suites
 from analysis.statistics import SIGNIFICANT
 from analysis.study import Study
+from analysis.style import Drawn
+from analysis.suite_findings import RULES
 from testbed.errors import printable
 
 FOLDER = Path(__file__).parent
@@ -42,8 +44,8 @@ SECTIONS = (
 )
 
 
-def write_report(study: Study, figures: Sequence[Drawn], path: Path) -> Path:
-    """``figures``: as drawn from this study, with their SVG files beside the run's tables."""
+def write_report(study: Study, figures: Sequence[Drawn], of_suites: Mapping[str, Sequence[Drawn]], path: Path) -> Path:
+    """``figures``: as drawn from this study, with their SVG files beside the run's tables; ``of_suites``: by name."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -51,7 +53,9 @@ def write_report(study: Study, figures: Sequence[Drawn], path: Path) -> Path:
         finalize=without_controls,
     )
     style = Markup((FOLDER / "style.css").read_text())  # noqa: S704 - our own file
-    return write_text(environment.get_template("page.html.j2").render(style=style, **context(study, figures)), path)
+    return write_text(
+        environment.get_template("page.html.j2").render(style=style, **context(study, figures, of_suites)), path
+    )
 
 
 def without_controls(value: object) -> object:
@@ -59,14 +63,18 @@ def without_controls(value: object) -> object:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def context(study: Study, figures: Sequence[Drawn]) -> dict[str, Any]:
+def context(study: Study, figures: Sequence[Drawn], of_suites: Mapping[str, Sequence[Drawn]]) -> dict[str, Any]:
     """All that the template names, as text."""
     bars = study.bars
     hidden = {"bars"} if not study.judged else set()
     return {
         "run": study.run,
         "paper": paper(),
-        "sections": [section for section in SECTIONS if section[0] not in hidden],
+        "sections": [
+            SECTIONS[0],
+            *sections(study),
+            *(section for section in SECTIONS[1:] if section[0] not in hidden),
+        ],
         "symbols": SYMBOLS,
         "verdict": verdict_line(study),
         "facts": facts(study),
@@ -83,7 +91,9 @@ def context(study: Study, figures: Sequence[Drawn]) -> dict[str, Any]:
             }
             for result in study.claims
         ],
-        "figures": [figure_row(figure, study) for figure in figures],
+        "suites": suites(study, of_suites, figure_row),
+        "rules": RULES,
+        "figures": [figure_row(figure, in_numbers(study)) for figure in figures],
         "baseline": BASELINE,
         "again": AGAIN,
         "comparisons": len([effect for effect in study.effects if not math.isnan(effect.p)]),
@@ -131,7 +141,9 @@ def verdict_line(study: Study) -> str:
         holds = "holds" if hypothesis.verdict == REPRODUCED else f"is {hypothesis.verdict} reproduced"
         first = f"The paper's hypothesis {holds}: {with_interval(found)} of the RDBMS's major faults remain. "
     claims = f"Of {several(len(verdicts), 'claim')}: {', '.join(parts)}."
-    return f"{first}{claims} {count} of {several(len(cells), 'cell')} count."
+    left_out = int((study.frames.cells["state"] == "skipped").sum())
+    skipped = f"; {left_out} skipped, as the guest lacks what they need" if left_out else ""
+    return f"{first}{claims} {count} of {several(len(cells) - left_out, 'cell')} count{skipped}."
 
 
 def facts(study: Study) -> list[str]:
@@ -160,7 +172,8 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def figure_row(figure: Drawn, study: Study) -> dict[str, Any]:
+def figure_row(figure: Drawn, words: str) -> dict[str, Any]:
+    """``words``: the numbers that it shows, for who cannot see it."""
     data = base64.b64encode(figure.svg.read_bytes()).decode()
     width, height = figure.inches
     return {
@@ -169,7 +182,7 @@ def figure_row(figure: Drawn, study: Study) -> dict[str, Any]:
         "width": round(96 * width),
         "height": round(96 * height),
         "caption": figure.caption,
-        "alt": f"{figure.caption} {in_numbers(study)}",
+        "alt": f"{figure.caption} {words}",
     }
 
 
@@ -196,6 +209,7 @@ def effect_groups(study: Study) -> list[dict[str, Any]]:
     return [
         {
             "condition": condition,
+            "against": study.against[condition],
             "answers": answers(study, condition),
             "rows": [
                 effect_row(effect, study.bars.least_blocks)
@@ -211,7 +225,7 @@ def effect_row(effect: Effect, least_blocks: int) -> dict[str, Any]:
     unit = f" [{effect.outcome.unit}]" if effect.outcome.unit else ""
     return {
         "label": effect.outcome.label + unit,
-        "baseline": number(effect.baseline),
+        "against": number(effect.median_against),
         "median": number(effect.median),
         "ratio": with_interval(effect.ratio),
         "q": probability(effect.q),
@@ -246,26 +260,21 @@ def same_in_words(effects: Sequence[Effect], least_blocks: int) -> str:
         return f"The run has no condition {AGAIN}, so there is no A/A comparison in it."
     if not known or max(effect.blocks for effect in known) < least_blocks:
         return f"Too few replicates (fewer than {least_blocks}) for an A/A comparison."
-    shown = [effect.outcome.label for effect in known if effect.q <= SIGNIFICANT]
+    shown = [effect.outcome.label for effect in unlike(known)]
     if shown:
         return f"It must show nothing, but shows a difference in {', '.join(shown)}: distrust effects of that size."
     return f"It must show nothing, and shows nothing: no q of {len(known)} comparisons is {SIGNIFICANT:g} or less."
 
 
 def answers(study: Study, condition: str) -> str:
-    return str(settings_of(study, condition).get("answers", ""))
-
-
-def settings_of(study: Study, condition: str) -> Mapping[str, Any]:
-    found = study.values.get("condition", {}).get(condition, {})
-    return found if isinstance(found, Mapping) else {}
+    return str(settings_of(study.values, condition).get("answers", ""))
 
 
 def medians(study: Study) -> list[dict[str, Any]]:
     rows = []
     for condition in study.conditions:
         mine = counted(study, condition)
-        settings = {key: value for key, value in settings_of(study, condition).items() if key != "answers"}
+        settings = {key: value for key, value in settings_of(study.values, condition).items() if key != "answers"}
         rows.append(
             {
                 "condition": condition,
@@ -280,14 +289,22 @@ def medians(study: Study) -> list[dict[str, Any]]:
 
 def validity(study: Study) -> dict[str, Any]:
     cells = study.frames.cells
-    bad = cells[~cells["valid"].astype(bool)]
+    ran = cells[cells["state"] != "skipped"]
+    bad = ran[~ran["valid"].astype(bool)]
     states = ", ".join(f"{len(rows)} {state}" for state, rows in bad.groupby("state", sort=True))
-    words = f"{len(cells) - len(bad)} of {several(len(cells), 'cell')} count."
+    words = f"{len(ran) - len(bad)} of {several(len(ran), 'cell')} count."
     if len(bad):
         words += f" {several(len(bad), 'cell')} left out of all statistics ({states}):"
     return {
         "words": words,
         "rows": [{"cell": row.cell, "state": row.state, "reason": row.reason} for row in bad.itertuples()],
+        "skipped": list(study.skipped.items()),
+        "failed_advances": [
+            {"cell": cell.name, "action": advance.get("action", ""), "detail": advance.get("detail", "")}
+            for cell in study.run.cells
+            for advance in cell.advances
+            if advance.get("ok") is not True
+        ],
     }
 
 
