@@ -3,13 +3,14 @@
 # make check       everything without a guest, under 2 minutes
 # make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
 # make images      image and warm snapshot that the tests start from
+# make conditions  one cell of each control and peer, and some of the sweep, on a real guest (half an hour)
 # make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
 
 PYTHON := .venv/bin/python
 C_PARTS := workloads/alpha measure prefetch peers
 
-.PHONY: reproduce test images check fuzz lint setup programs bench survival clean
+.PHONY: reproduce test images check fuzz lint setup programs bench survival conditions clean
 
 reproduce: setup
 	$(PYTHON) run.py
@@ -27,6 +28,9 @@ check: setup lint
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
 		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py
+
+conditions: setup
+	PAGING_CONDITIONS=1 $(PYTHON) -m pytest --durations=0 tests/test_conditions_guest.py
 
 fuzz: setup
 	@$(MAKE) --no-print-directory --silent -C prefetch fuzz

@@ -123,13 +123,19 @@ def _system(recording: _Recording) -> pd.DataFrame:
     """
     if not recording.window:
         return pd.DataFrame()
+    series = system_series(recording.window)
+    if not series:
+        return pd.DataFrame()
     times = recording.window.times
-    return pd.concat(
-        [
-            pd.DataFrame({**recording.key, "t": times, "scope": scope, "name": name, "value": values})
-            for (scope, name), values in system_series(recording.window).items()
-        ]
-        or [pd.DataFrame()]
+    scopes, names = zip(*series, strict=True)
+    return pd.DataFrame(
+        {
+            **recording.key,
+            "t": np.tile(times, len(series)),
+            "scope": np.repeat(scopes, len(times)),
+            "name": np.repeat(names, len(times)),
+            "value": np.concatenate([*series.values()]),
+        }
     )
 
 

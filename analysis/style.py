@@ -197,6 +197,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             aside = folder / f".{name}.{kind}.tmp"
             figure.savefig(aside, format=kind, **options)
+            figure.set_layout_engine("none")  # laid out once: that takes longer than drawing
             if kind == "svg":
                 aside.write_text(compact(aside.read_text(encoding="utf-8")), encoding="utf-8")
             written.append(aside.replace(folder / f"{name}.{kind}"))

@@ -47,9 +47,9 @@ def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def finish(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def finish(folder: Path, *words: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
     words_ = command(folder, *words)
-    done = subprocess.run(words_, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(words_, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=timeout)
     print(done.stdout, done.stderr)
     return done
 
