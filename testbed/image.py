@@ -11,8 +11,8 @@ from testbed.checksums import identity
 from testbed.disk import IMAGES, listed
 from testbed.errors import HostError
 from testbed.keys import make_keys
-from testbed.namespace import ALONE, run_inside
-from testbed.process import GRACE_SECONDS, run
+from testbed.namespace import alone, run_inside, with_sbin
+from testbed.process import run
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,10 @@ class Image:
         return (self.folder / "kernel-release").read_text().strip()
 
 
+# Killed, mmdebstrap leaves its tree, which an ordinary user may not even remove: this one goes with the namespace.
+IN_MEMORY = 'mount -t tmpfs -o mode=0755,size=2g tmpfs "$1" && shift && exec "$@"'
+
+
 def root_stage(cache: Cache, suite: str) -> Path:
     """The folder with root.tar (Debian ``suite`` and the packages of packages.txt), vmlinuz and initrd.img."""
     packages = listed(IMAGES / "packages.txt")
@@ -70,14 +74,19 @@ def root_stage(cache: Cache, suite: str) -> Path:
 def build_root(folder: Path, suite: str, packages: list[str]) -> None:
     log.info("image: Debian %s with %d packages (about a minute)", suite, len(packages))
     tarball = folder / "root.tar"
-    # Root's mmdebstrap mounts where all see it, and leaves that when it is killed. Others' has namespaces of its own.
-    root = os.geteuid() == 0
+    tree = folder / "tree"
+    tree.mkdir()
     run(
         [
-            *(("unshare", *ALONE) if root else ()),
+            *alone(),
+            "sh",
+            "-c",
+            IN_MEMORY,
+            "sh",
+            tree,
             "mmdebstrap",
             "--variant=minbase",
-            "--mode=root" if root else "--mode=unshare",
+            "--mode=root",
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
             f"--include={','.join(packages)}",
@@ -86,10 +95,11 @@ def build_root(folder: Path, suite: str, packages: list[str]) -> None:
         ],
         log=folder / "build.log",
         timeout=1800,
-        env={"TMPDIR": str(folder)} if root else None,
-        grace=0 if root else GRACE_SECONDS,
+        env={"TMPDIR": str(tree), "PATH": with_sbin()},
+        grace=0,
         hint="python run.py doctor tells what is missing; the network must reach a Debian mirror",
     )
+    tree.rmdir()
     unpack_boot(tarball, folder)
 
 

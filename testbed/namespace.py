@@ -16,9 +16,16 @@ from testbed.errors import HostError
 from testbed.process import run
 
 PROJECT = Path(__file__).resolve().parent.parent
-# In namespaces of its own: when unshare ends, however it does, so does all that runs in it and all that it has mounted.
-ALONE = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 MS_BIND, MS_REC, MNT_DETACH = 0x1000, 0x4000, 2
+
+
+def alone() -> list[str]:
+    """Words before a command that is to be root in namespaces of its own.
+
+    When unshare ends, however it does, so does all that runs in it and all that it has mounted.
+    """
+    mapping = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
+    return ["unshare", *mapping, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log: Path, timeout: float) -> None:
@@ -26,12 +33,9 @@ def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log:
 
     Raises HostError if namespaces cannot be had or the module fails.
     """
-    mapping = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
     run(
         [
-            "unshare",
-            *mapping,
-            *ALONE,
+            *alone(),
             sys.executable,
             "-m",
             module,
@@ -41,9 +45,14 @@ def run_inside(module: str, arguments: Sequence[str | os.PathLike[str]], *, log:
         timeout=timeout,
         cwd=PROJECT,
         grace=0,
-        env={"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},  # an ordinary user's lacks chroot and mke2fs
+        env={"PATH": with_sbin()},
         hint="without root, the package uidmap and a range in /etc/subuid are needed: python run.py doctor",
     )
+
+
+def with_sbin() -> str:
+    """PATH for programs of root's, such as chroot and mke2fs: an ordinary user's lacks their folders."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def mount(source: str, target: Path, kind: str | None, flags: int = 0, options: str = "") -> None:
