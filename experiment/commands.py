@@ -19,7 +19,7 @@ from experiment.pack import pack
 from experiment.plan import Plan, bases, make_plan
 from experiment.progress import Progress, clock
 from experiment.reading import open_study, settings_of
-from experiment.runner import InThisThread, prepare, remaining, run
+from experiment.runner import InThisThread, draw, prepare, remaining, run
 from experiment.store import Store
 from testbed import host, ledger
 from testbed.cache import Cache
@@ -68,9 +68,13 @@ def open_cache(given: argparse.Namespace, console: Console) -> Cache:
     """The cache, after what killed runs have left is cleared up. From here on this process has a ledger."""
     cache = Cache(given.cache.resolve())
     ledger.begin(cache.directory)
+    clear_up(cache, console)
+    return cache
+
+
+def clear_up(cache: Cache, console: Console) -> None:
     for line in cleaning.leftovers(cache):
         console.print(f"a killed run had left {line}: removed")
-    return cache
 
 
 def configuration(given: argparse.Namespace) -> Configuration:
@@ -176,9 +180,8 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         settings = configuration(given)
         plan = make_plan(settings)
     left = remaining(store, plan) if store else list(plan.cells)
-    if not left:
-        console.print(f"{given.resume} is done; nothing is left to run")
-        return 0
+    if store and not left:
+        return finish(store, settings, given, console)
     expected = estimate(settings, plan)
     if given.dry_run:
         show_plan(settings, plan, expected, console)
@@ -212,6 +215,18 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
             f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
         )
     return 1 if failed else 0
+
+
+def finish(store: Store, settings: Configuration, given: argparse.Namespace, console: Console) -> int:
+    """Of a run whose cells are done: it may have been killed while it was drawn."""
+    console.print(f"{given.resume} is done; nothing is left to run")
+    if not given.dry_run:
+        clear_up(Cache(given.cache.resolve()), console)
+        with store.locked():
+            draw(store.folder, settings)
+        if (store.folder / REPORT).exists():
+            console.print(f"the report is {store.folder / REPORT}, tables and figures beside it")
+    return 0
 
 
 def refuse_changes(store: Store, before: Configuration, now: Configuration) -> None:

@@ -1,9 +1,11 @@
 """run.py's words: help, plan, errors with their exit codes; nothing here starts a guest."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from fake_run import write_run
 
 import run
 from experiment import commands
@@ -161,6 +163,15 @@ def test_a_run_that_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.Capt
     (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "complete": True, "valid": True, "reason": ""}))
     assert run.main(words(tmp_path, "--resume", "latest")) == 0
     assert "nothing is left" in capsys.readouterr().out
+
+
+def test_a_run_killed_while_it_was_drawn_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = write_run(tmp_path / "results" / "one", ("baseline", "working-set"), 2)
+    shutil.copyfile(PROJECT / "experiments.toml", done / "configuration.toml")
+    assert run.main(words(tmp_path, "--resume", "one")) == 0
+    assert "the report is" in capsys.readouterr().out
+    assert (done / "report.html").is_file()
+    assert (done / "tables" / "cells.csv").is_file()
 
 
 def test_nothing_to_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
