@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "daemon.h"
 #include "helpers.h"
+#include "look.h"
 #include "quiet.h"
 #include "report.h"
 
@@ -14,12 +15,16 @@
 #define FIRST_PAGES	 512u /* are wanted at once: in small windows, before anything else is done */
 #define FIRST_WINDOW	 64u
 
-/* Ours alone: the paper's policy asks for nothing of the kind. Groups by name have no cgroup to hold. */
+/* Ours: the paper's policy, and the controls, are carried out to the letter. */
+static bool is_own_policy(const struct group *g)
+{
+	return g->policy == POLICY_WORKING_SET || g->policy == POLICY_ORACLE;
+}
+
+/* Groups by name have no cgroup to hold. */
 static void hold(struct group *g)
 {
-	bool wanted = g->policy == POLICY_WORKING_SET || g->policy == POLICY_ORACLE;
-
-	if (wanted && g->daemon->options.hold && g->members.dir[0])
+	if (is_own_policy(g) && g->daemon->options.hold && g->members.dir[0])
 		protect_begin(&g->held, g->members.dir, g->plan.pages * PAGE_BYTES);
 }
 
@@ -173,6 +178,7 @@ void activation_begin(struct group *g)
 	g->looked_pages = 0;
 	g->disk_waits = g->reclaim_waits = 0;
 	pace_begin(&g->pace);
+	follow_begin(&g->follow);
 	if (g->opened_by == BY_WAKE)
 		pace_ahead(&g->pace);
 	g->resume_ns = 0;
@@ -238,18 +244,54 @@ static bool disk_is_busy(const struct group *g)
 	return helpers_waiting() > WINDOW_TARGETS || (depth && disks_reads(&g->daemon->disks) > depth);
 }
 
+/* Somebody waits for it all the same, or again. */
+static bool was_issued(const struct group *g, unsigned int slot, uint64_t page)
+{
+	return issue_run(&g->issue, TARGET_ADVISE, slot, page) || issue_run(&g->issue, TARGET_READ, slot, page);
+}
+
+/* The container does something else than it used to: what it has no use for would only be in others' way. After a wake
+ * nobody uses anything before the request comes. Where the disk is busy, what was issued may not have been read yet. */
+static bool has_strayed(struct group *g, uint64_t now)
+{
+	static struct run samples[FOLLOW_SAMPLES];
+	uint64_t at = since_first_us(g, now);
+	uint64_t sampled;
+	uint64_t used;
+	size_t n;
+
+	if (!is_own_policy(g) || g->opened_by == BY_WAKE || !follow_due(&g->follow, at) || disk_is_busy(g))
+		return false;
+	n = follow_samples(g->issue.runs, g->issue.nruns, at, samples);
+	used = look_mapped(&g->issue, samples, n, &sampled);
+	return follow_judge(&g->follow, at, sampled, used);
+}
+
 void activation_hurry(struct group *g, const struct fault *f)
 {
 	int slot = members_find(&g->members, f->pid);
 	uint64_t at = since_first_us(g, f->t);
+	uint64_t page = f->address / PAGE_BYTES;
 	uint64_t rank;
 
-	if (slot >= 0 && g->source == g && issue_find(&g->issue, (unsigned int)slot, f->address / PAGE_BYTES, &rank)) {
+	if (slot >= 0 && g->source == g && issue_find(&g->issue, (unsigned int)slot, page, &rank)) {
+		follow_fault(&g->follow, at);
 		if (rank != WS_NO_RANK)
 			pace_hurry(&g->pace, at, rank);
 	} else if (issue_next(&g->issue, &rank) && rank != WS_NO_RANK) {
 		pace_reach(&g->pace, at, rank); /* a page of a file, one of nobody's set, or one whose read is under way */
 	}
+	if (slot >= 0 && was_issued(g, (unsigned int)slot, page))
+		follow_fault(&g->follow, at);
+}
+
+static uint64_t stop(struct group *g, enum allowance why)
+{
+	g->stopped = why;
+	activation_stop(g);
+	if (why == STOP_STRAYED)
+		group_release(g); /* what it does not use is to be the first to go */
+	return UINT64_MAX;
 }
 
 uint64_t group_issue(struct group *g, uint64_t now)
@@ -259,23 +301,19 @@ uint64_t group_issue(struct group *g, uint64_t now)
 
 	if (now < g->resume_ns)
 		return g->resume_ns - now;
-	if (!issue_next(&g->issue, &rank)) {
-		activation_stop(g);
-		return UINT64_MAX;
-	}
+	if (!issue_next(&g->issue, &rank))
+		return stop(g, g->stopped);
 	wait = due_in_ns(g, rank, now);
 	if (wait || issue_pages(&g->issue) >= FIRST_PAGES)
 		activation_attend(g);
 	if (wait)
-		return wait;
+		return has_strayed(g, now) ? stop(g, STOP_STRAYED) : wait;
 	if (must_wait_for_reclaim(g, now) && g->reclaim_waits < MAX_RECLAIM_WAITS)
 		return RECLAIM_PAUSE;
 	if (g->reclaim_waits == MAX_RECLAIM_WAITS)
-		g->stopped = STOP_RECLAIM;
-	if (g->stopped == STOP_RECLAIM || !memory_allows(g)) {
-		activation_stop(g);
-		return UINT64_MAX;
-	}
+		return stop(g, STOP_RECLAIM);
+	if (!memory_allows(g))
+		return stop(g, g->stopped);
 	if (disk_is_busy(g)) {
 		activation_attend(g);
 		g->disk_waits++;
@@ -283,6 +321,8 @@ uint64_t group_issue(struct group *g, uint64_t now)
 		return DISK_PAUSE;
 	}
 	g->resume_ns = 0;
+	if (has_strayed(g, now))
+		return stop(g, STOP_STRAYED);
 	issue_window(&g->issue, window_pages(g), due_rank(g, rank, now));
 	return 0;
 }

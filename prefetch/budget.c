@@ -34,7 +34,7 @@ enum allowance budget_allows(const struct memory *now, uint64_t issued, uint64_t
 
 const char *allowance_name(enum allowance a)
 {
-	static const char *const names[] = { "", "share", "headroom", "reclaim", "quota", "settled" };
+	static const char *const names[] = { "", "share", "headroom", "reclaim", "quota", "strayed", "settled" };
 
 	return names[a];
 }

@@ -24,6 +24,7 @@ enum allowance {
 	STOP_HEADROOM, /* the container is near its limit */
 	STOP_RECLAIM,  /* others wait for memory, although it paused again and again */
 	STOP_QUOTA,    /* what its own precision earned it, or the configured maximum, is used up */
+	STOP_STRAYED,  /* the container does not use what was issued for it */
 	STOP_SETTLED,  /* the activation was over before all was issued */
 };
 

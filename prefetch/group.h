@@ -6,6 +6,7 @@
 #include "budget.h"
 #include "burst.h"
 #include "faultlog.h"
+#include "follow.h"
 #include "issue.h"
 #include "learn.h"
 #include "members.h"
@@ -85,6 +86,7 @@ struct group {
 	struct group *source; /* whose plan is issued */
 	struct issue issue;
 	struct pace pace;
+	struct follow follow;
 	enum allowance stopped;
 	struct memory memory; /* when last looked */
 	uint64_t looked_pages;

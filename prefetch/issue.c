@@ -97,7 +97,8 @@ static void log_page(struct issue *i, const struct target *t, uint64_t page)
 	struct run *last = i->nruns ? &i->runs[i->nruns - 1] : NULL;
 
 	i->pages[t->kind]++;
-	if (last && last->kind == t->kind && last->where == t->where && last->page + last->pages == page) {
+	if (last && last->kind == t->kind && last->where == t->where && last->rank == t->rank &&
+	    last->page + last->pages == page) {
 		last->pages++;
 		return;
 	}
@@ -108,8 +109,9 @@ static void log_page(struct issue *i, const struct target *t, uint64_t page)
 	i->runs[i->nruns++] = (struct run){
 		.page = page,
 		.pages = 1,
-		.where = t->where,
 		.t_us = (uint32_t)(elapsed_ns(i->start_ns, now_ns()) / NS_PER_US),
+		.rank = t->rank,
+		.where = (uint16_t)t->where, /* one of MAX_MEMBERS, or of WS_MAX_FILES */
 		.kind = t->kind,
 	};
 }
@@ -259,4 +261,15 @@ void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uin
 bool issue_find(const struct issue *i, unsigned int slot, uint64_t page, uint64_t *rank)
 {
 	return stream_find(&i->common, slot, page, rank);
+}
+
+const struct run *issue_run(const struct issue *i, enum target_kind kind, uint32_t where, uint64_t page)
+{
+	for (size_t k = 0; k < i->nruns; k++) {
+		const struct run *r = &i->runs[k];
+
+		if (r->kind == kind && r->where == where && page >= r->page && page - r->page < r->pages)
+			return r;
+	}
+	return NULL;
 }

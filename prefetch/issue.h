@@ -16,14 +16,15 @@
 struct run {
 	uint64_t page;
 	uint32_t pages;
-	uint32_t where;
 	uint32_t t_us; /* after the trigger */
-	uint8_t kind;  /* enum target_kind */
+	uint32_t rank; /* of the target */
+	uint16_t where;
+	uint8_t kind; /* enum target_kind */
 };
 
 struct issue {
 	struct pool *pool;
-	struct run *runs;
+	struct run *runs; /* in order of issue */
 	size_t nruns, cap_runs;
 	uint64_t *seen; /* swap slots that were issued: open addressing, 0 is free */
 	size_t cap_seen; /* a power of two */
@@ -65,6 +66,8 @@ void issue_window(struct issue *i, uint64_t max, uint64_t due);
 void issue_worker(struct issue *i, unsigned int slot, enum target_kind kind, uint64_t max);
 /* The rank of PAGE of member SLOT, if it is left. */
 bool issue_find(const struct issue *i, unsigned int slot, uint64_t page, uint64_t *rank);
+/* PAGE of WHERE as it was issued, or NULL. */
+const struct run *issue_run(const struct issue *i, enum target_kind kind, uint32_t where, uint64_t page);
 uint64_t issue_pages(const struct issue *i);
 
 #endif

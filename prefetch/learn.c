@@ -90,17 +90,6 @@ static void demand_range(const struct walk *w, enum page_kind kind, uint64_t sta
 	}
 }
 
-static const struct run *find_run(const struct issue *i, enum target_kind kind, uint32_t where, uint64_t page)
-{
-	for (size_t k = 0; k < i->nruns; k++) {
-		const struct run *r = &i->runs[k];
-
-		if (r->kind == kind && r->where == where && page >= r->page && page - r->page < r->pages)
-			return r;
-	}
-	return NULL;
-}
-
 /* A fault on a page that was issued: it waited for that read, or the page had been thrown out again. */
 static void judge_fault(const struct walk *w, const struct place *place, enum page_kind kind,
 			const struct logged_fault *f)
@@ -112,9 +101,9 @@ static void judge_fault(const struct walk *w, const struct place *place, enum pa
 	const struct run *run;
 
 	if (of_file)
-		run = find_run(i, TARGET_FILE, (uint32_t)issued_file_of(w, place), place_page(place, f->address));
+		run = issue_run(i, TARGET_FILE, (uint32_t)issued_file_of(w, place), place_page(place, f->address));
 	else
-		run = find_run(i, kind == KIND_COW ? TARGET_READ : TARGET_ADVISE, w->slot, page);
+		run = issue_run(i, kind == KIND_COW ? TARGET_READ : TARGET_ADVISE, w->slot, page);
 	if (!run)
 		d->uncovered += of_file;
 	else if (f->t_us < run->t_us + LATE_US)
@@ -237,7 +226,7 @@ static void demand_cow(const struct walk *w, const struct rangeset *set)
 		if (key_slot(set->v[i].start) != w->slot)
 			continue;
 		for (uint64_t key = set->v[i].start; key < set->v[i].end; key++)
-			if (!find_run(&w->g->issue, TARGET_READ, w->slot, key_address(key) / PAGE_BYTES))
+			if (!issue_run(&w->g->issue, TARGET_READ, w->slot, key_address(key) / PAGE_BYTES))
 				demand_range(w, KIND_COW, key_address(key), key_address(key) + PAGE_BYTES);
 	}
 }

@@ -83,3 +83,28 @@ bool look_absent(struct issue *i, const struct target *t, bool *absent, uint64_t
 	}
 	return true;
 }
+
+/* The entries of R's pages; not from the blocks, which hold what was. False: whose they are is gone. */
+static bool read_entries(struct issue *i, const struct run *r, uint64_t entries[TARGET_PAGES])
+{
+	const struct member *member = look_member(i, r->where);
+	size_t bytes = r->pages * sizeof(*entries);
+
+	return member && pread(member->pagemap, entries, bytes, (off_t)(r->page * sizeof(*entries))) == (ssize_t)bytes;
+}
+
+uint64_t look_mapped(struct issue *i, const struct run *v, size_t n, uint64_t *looked)
+{
+	static uint64_t entries[TARGET_PAGES];
+	uint64_t mapped = 0;
+
+	*looked = 0;
+	for (size_t k = 0; k < n; k++) {
+		if (!read_entries(i, &v[k], entries))
+			continue;
+		*looked += v[k].pages;
+		for (uint32_t page = 0; page < v[k].pages; page++)
+			mapped += (entries[page] & ENTRY_PRESENT) != 0;
+	}
+	return mapped;
+}

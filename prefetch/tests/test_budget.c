@@ -1,5 +1,7 @@
 #include "budget.h"
 
+#include <string.h>
+
 #include "check.h"
 
 static const struct memory plenty = { .total = 100000, .free = 50000, .high = 1000, .headroom = UINT64_MAX };
@@ -72,8 +74,15 @@ static void test_headroom(void)
 	CHECK(headroom_parse("4096\n", "8192\n") == 0);
 }
 
+static void test_every_reason_has_a_name(void)
+{
+	CHECK(strcmp(allowance_name(STOP_STRAYED), "strayed") == 0);
+	CHECK(strcmp(allowance_name(STOP_SETTLED), "settled") == 0);
+}
+
 int main(void)
 {
+	test_every_reason_has_a_name();
 	test_share_goes_beyond_what_is_free();
 	test_limits_of_the_container();
 	test_quota();

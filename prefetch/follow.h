@@ -1,0 +1,27 @@
+/* Whether a container follows its set in the activation under way: whether it has used by now what earlier activations, which
+ * had to wait for every page, had needed by then. Pure. */
+#ifndef FOLLOW_H
+#define FOLLOW_H
+
+#include "issue.h"
+
+#define FOLLOW_SAMPLES 32u
+#define FOLLOW_PAGES   32u /* of a sample, at most */
+
+struct follow {
+	uint64_t looked_us; /* after the activation began, as all times here */
+	uint64_t fault_us;
+	bool doubted; /* at the last look it did not follow */
+};
+
+void follow_begin(struct follow *f);
+/* Somebody waited for a page of the set: it follows, be it that the disk is slow or the order another one. */
+void follow_fault(struct follow *f, uint64_t elapsed_us);
+/* It is time for a look. */
+bool follow_due(const struct follow *f, uint64_t elapsed_us);
+/* Pieces of the N runs V, in order of issue, spread evenly over the pages that are overdue. Their number; 0: too few are. */
+size_t follow_samples(const struct run *v, size_t n, uint64_t elapsed_us, struct run out[FOLLOW_SAMPLES]);
+/* A look found USED of SAMPLED overdue pages in use. True: for the second time it does not follow. */
+bool follow_judge(struct follow *f, uint64_t elapsed_us, uint64_t sampled, uint64_t used);
+
+#endif
