@@ -123,8 +123,8 @@ def condition_of(wanted: Wanted, snapshot: str) -> list[str]:
     if not cell or not store:
         return []
     condition = wanted.configuration.condition[cell.condition]
-    settings = {"policy": cell.policy, "operations/s a disk": condition.disk_iops or "any", **condition.guest}
-    lines = [f"cell {cell.name} of run {store.run}: {', '.join(f'{key} = {value}' for key, value in settings.items())}"]
+    settings = ", ".join((f"policy {cell.policy}", *condition.own_settings))
+    lines = [f"cell {cell.name} of run {store.run}: {settings}"]
     before = snapshot_of(store, wanted.base.name)
     if before != snapshot:
         lines.append(f"not what that run's cells were forked from ({before}): it was made elsewhere or has changed")

@@ -14,11 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 import tomli_w
 from fake_run import exited, process, write_run
+from matplotlib.figure import Figure
 from rich.console import Console
 
+from analysis import style
 from analysis.redraw import redraw
 from analysis.study import study
 from experiment.cell import Outcome
@@ -135,6 +138,22 @@ def with_counts(record: Json, count: Callable[[int], int]) -> Json:
     return {**record, "procs": procs, "disks": disks, "vmstat": dict.fromkeys(record["vmstat"], count(record["n"]))}
 
 
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure is drawn, but once, and small: as SVG, too, it takes twice as long."""
+
+    def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+        with matplotlib.rc_context(style.RC):
+            figure.savefig(png, dpi=30)
+        svg.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        return [png, svg]
+
+    monkeypatch.setattr(style, "save", save)
+
+
+@pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize(
     "change",
     [

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fake_run import write_run
 
 import run
 from analysis.redraw import redraw
+from analysis.report.page import write_report
 from analysis.study import study
 from experiment.config import load
 
@@ -26,7 +28,7 @@ def configure(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def page(folder: Path) -> str:
-    return redraw(study(folder, FEWER))[-1].read_text()
+    return write_report(study(folder, FEWER), (), defaultdict(tuple), folder / "report.html").read_text()
 
 
 def report(results: Path, name: str) -> int:
