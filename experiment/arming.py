@@ -15,14 +15,11 @@ from workloads.alpha.install import Alpha
 from workloads.topology import TOPOLOGIES, Topology
 
 # One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
-SET = """
-date --set "$1" > /dev/null || exit 1
+SET = f"""{peers.install.PAIRS}
+date --set "$1" > /dev/null || exit
 shift
-while [ $# -gt 0 ]; do
-    [ -e "$1" ] || { echo "unsupported: the kernel has no $1"; exit; }
-    printf %s "$2" > "$1" || exit 1
-    shift 2
-done
+known "$@"
+put "$@"
 """
 # Bytes that the mechanism holds besides service A's: the resident sets of its programs, and zram's pool.
 HELD = """

@@ -84,7 +84,7 @@ class Condition(Base):
         settings = {
             "no pressure": not self.pressure,
             "request before alpha": self.bring_in,
-            f"{self.service}": self.service != "service_a",
+            self.service: self.service != "service_a",
             f"{self.httpd_processes} processes": self.httpd_processes is not None,
             f"alpha of {self.alpha_mib} MiB": self.alpha_mib is not None,
             f"request after {self.before_request_s} s": self.before_request_s is not None,

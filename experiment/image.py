@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from experiment.config import Configuration
+from testbed import server
 from testbed.cache import Cache, digest_files
 from testbed.checksums import identity
 from testbed.image import Image, disk_stage, root_stage
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = Path(employees.__file__).parent.parent
 SERVICE_C = SERVICE.parent / "service_c"
+SERVER = Path(server.__file__)
 
 
 def resolve(configuration: Configuration, cache: Cache) -> Dataset:
@@ -42,7 +44,7 @@ def database_stage(cache: Cache, configuration: Configuration, root: Path, datas
         "dataset": dataset.identity,
         "title": service.title,
         "buffer-pool": service.buffer_pool,
-        "recipe": digest_files(SERVICE / "database.py", SERVICE / "dataset"),
+        "recipe": digest_files(SERVICE / "database.py", SERVICE / "dataset", SERVER),
     }
 
     def build(folder: Path) -> None:
@@ -77,7 +79,7 @@ def service_c_stage(cache: Cache, configuration: Configuration, root: Path, data
         "title": title,
         "recipe": digest_files(
             folder / "database.py", folder / "commands.sql", folder / "deploy.py", folder / "files",
-            SERVICE / "database.py",
+            SERVICE / "database.py", SERVER,
         ),
     }  # fmt: skip
 

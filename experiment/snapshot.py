@@ -170,8 +170,8 @@ class Warming:
                 if number == self.configuration.warm.activations:
                     if recording:
                         prefetch.install.keep_trace(shell, "service_a")
-                    # One is enough to learn a bystander.
-                    self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
+                    if topology.has_bystander:  # one is enough to learn it
+                        self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
                 for _ in range(self.configuration.warm.idle_rounds):
                     self._press(guest, shell, topology, alpha)
             self.report("save")
@@ -208,7 +208,8 @@ class Warming:
         topology.start_service(shell)
         container = CONTAINER[self.base.topology]
         SERVICES[self.base.service].wait_ready(shell, container, self.configuration.limits.service_s)
-        topology.start_bystander(shell)
+        if topology.has_bystander:
+            topology.start_bystander(shell)
         time.sleep(self.configuration.steps.before_alpha_s)
 
     def _warm_up(self, guest: Guest) -> None:

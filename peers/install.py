@@ -18,6 +18,21 @@ unit=$1
 shift
 systemd-run --quiet --unit=$unit -p LimitMEMLOCK=infinity -p OOMScoreAdjust=-900 -p OOMPolicy=continue "$@"
 """
+# Functions of pairs of file and value: whether the kernel has the files, and to write them.
+PAIRS = """
+known() {
+    while [ $# -gt 0 ]; do
+        [ -e "$1" ] || { echo "unsupported: the kernel has no $1"; exit; }
+        shift 2
+    done
+}
+put() {
+    while [ $# -gt 0 ]; do
+        printf %s "$2" > "$1" || exit
+        shift 2
+    done
+}
+"""
 SWITCH_ON = 'mkdir -p "$(dirname "$1")" && touch "$1"'
 # Of all processes of a cgroup: regions that are touched get MADV_WILLNEED, from the first aggregation on.
 DAMON = """

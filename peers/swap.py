@@ -2,28 +2,23 @@
 
 from collections.abc import Mapping
 
-from peers.install import refuse_unsupported
+from peers.install import PAIRS, refuse_unsupported
 from testbed.shell import PRESSED_S, Shell
 
 DISK = "/dev/vdb"
 # DEVICE, or "zram" and its MiB; then pairs of file and value.
-RENEW = """
+RENEW = f"""{PAIRS}
 device=$1 mib=$2
 shift 2
 if [ $device = zram ]; then
     modprobe zram num_devices=1 2> /dev/null
-    [ -d /sys/block/zram0 ] || { echo unsupported: the kernel has no zram; exit; }
+    [ -d /sys/block/zram0 ] || {{ echo unsupported: the kernel has no zram; exit; }}
 fi
-for file in "$@"; do
-    case $file in /*) [ -e $file ] || { echo unsupported: the kernel has no $file; exit; } esac
-done
+known "$@"
 swapoff -a || exit
-while [ $# -gt 0 ]; do
-    printf %s "$2" > "$1" || exit
-    shift 2
-done
+put "$@"
 if [ $device = zram ]; then
-    echo ${mib}M > /sys/block/zram0/disksize || exit
+    echo ${{mib}}M > /sys/block/zram0/disksize || exit
     device=/dev/zram0
     mkswap $device > /dev/null || exit
 fi

@@ -20,7 +20,7 @@ from testbed.watchdog import limited
 
 CONSOLE = "console.log"
 TAKEN = "Could not set up host forwarding rule"  # QEMU's words for a port that somebody else has
-# virtio-serial ports: the sampler's (both directions), the prefetcher's and alpha's (out of the guest).
+# virtio-serial ports: the sampler's and the peer's (both directions), the prefetcher's and alpha's (out of the guest).
 MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT = "org.paging.measure", "org.paging.prefetch", "org.paging.alpha"
 PEER_PORT = "org.paging.peer"
 PORT_NAMES = (MEASURE_PORT, PREFETCH_PORT, ALPHA_PORT, PEER_PORT)

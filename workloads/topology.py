@@ -48,13 +48,17 @@ class Topology(ABC):
     def start_service(self, shell: Shell) -> None:
         """Start httpd, then the RDBMS (the paper's order); returns before they are ready."""
 
-    @abstractmethod
-    def start_bystander(self, shell: Shell) -> None:
-        """Start the bystander, where there is one; its pages are written soon."""
+    @property
+    def has_bystander(self) -> bool:
+        return BYSTANDER in self.cgroups
 
-    @abstractmethod
+    def start_bystander(self, shell: Shell) -> None:
+        """Start the container that nobody talks to; its pages are written soon."""
+        shell.run("lxc-start", f"--name={BYSTANDER}", f"--logfile=/var/log/lxc-{BYSTANDER}.log")
+
     def wake_bystander(self, shell: Shell) -> None:
-        """Have the bystander, where there is one, read all of its pages."""
+        """Have it read all of its pages."""
+        shell.run("sh", "-c", SIGNAL, "sh", BYSTANDER)
 
     @abstractmethod
     def start_alpha(self, shell: Shell) -> None:
@@ -88,12 +92,6 @@ class Plain(Topology):
         shell.run("systemctl", "start", "httpd.service")
         shell.run("systemctl", "start", "rdbms.service")
 
-    def start_bystander(self, shell: Shell) -> None:
-        pass
-
-    def wake_bystander(self, shell: Shell) -> None:
-        pass
-
     def start_alpha(self, shell: Shell) -> None:
         shell.run("systemctl", "start", "--no-block", "alpha.service")
 
@@ -125,14 +123,6 @@ class Lxc(Topology):
     def start_service(self, shell: Shell) -> None:
         shell.run("sh", "-c", MAKE_ROOT)
         shell.run("lxc-start", "--name=service_a", "--logfile=/var/log/lxc-service_a.log")
-
-    def start_bystander(self, shell: Shell) -> None:
-        if self.bystander_mib:
-            shell.run("lxc-start", f"--name={BYSTANDER}", f"--logfile=/var/log/lxc-{BYSTANDER}.log")
-
-    def wake_bystander(self, shell: Shell) -> None:
-        if self.bystander_mib:
-            shell.run("sh", "-c", SIGNAL, "sh", BYSTANDER)
 
     def start_alpha(self, shell: Shell) -> None:
         shell.run("lxc-start", "--name=alpha", "--logfile=/var/log/lxc-alpha.log")

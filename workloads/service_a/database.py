@@ -7,20 +7,17 @@ unpacked over the root) and expected.json (the rows and checksum that query.cgi 
 import argparse
 import json
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.errors import HostError
 from testbed.namespace import MS_BIND, add_kernel_files, memory_tree, mount, unpack
-from testbed.process import run, tail
+from testbed.process import run
+from testbed.server import served
 from workloads.service_a.dataset import EXPECTED_ROWS, verify
 
 SOCKET = "/run/mysqld/mysqld.sock"
-START_SECONDS = 60
 STOP_SECONDS = 120
 # Durability is for data that would be lost; this load is redone if it dies.
 FAST = (
@@ -62,35 +59,15 @@ def rdbms(root: Path, buffer_pool: str) -> Iterator[None]:
     runtime = root / "run/mysqld"
     runtime.mkdir(parents=True, exist_ok=True)
     shutil.chown(runtime, *owner(root / "var/lib/mysql"))
-    log = root / "tmp/rdbms.log"
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            ["chroot", str(root), "mariadbd", "--user=mysql", f"--innodb-buffer-pool-size={buffer_pool}",
-             "--innodb-buffer-pool-dump-pct=100", *FAST],
-            stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    try:
-        wait_for_socket(server, root / SOCKET.lstrip("/"), log)
+    command = ("mariadbd", "--user=mysql", f"--innodb-buffer-pool-size={buffer_pool}",
+               "--innodb-buffer-pool-dump-pct=100", *FAST)  # fmt: skip
+    with served("MariaDB", root, command, SOCKET, root / "tmp/rdbms.log", STOP_SECONDS):
         yield
-        server.terminate()
-        if server.wait(STOP_SECONDS) != 0:
-            raise HostError(f"MariaDB did not end in order:\n{tail(log)}")
-    finally:
-        server.kill()
-        server.wait()
 
 
 def owner(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_uid, status.st_gid
-
-
-def wait_for_socket(server: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not socket.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise HostError(f"MariaDB did not start:\n{tail(log)}")
-        time.sleep(0.05)
 
 
 def load(root: Path, scripts: list[str]) -> None:

@@ -7,22 +7,20 @@ its dump, to be unpacked over the root) and expected.json (what the application 
 import argparse
 import json
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.errors import HostError
 from testbed.namespace import add_kernel_files, memory_tree, unpack
-from testbed.process import run, tail
+from testbed.process import run
+from testbed.server import served
 from testbed.shell import File
 from workloads.service_a.database import rdbms
 from workloads.service_a.request import Expected, RowSum
 from workloads.service_c.deploy import VALKEY_SOCKET, ServiceC, files
 
-START_SECONDS = 60
 STOP_SECONDS = 60
 BUFFER_POOL = "128M"  # every table is read once
 COMMANDS = Path(__file__).with_name("commands.sql")
@@ -69,30 +67,10 @@ def install(root: Path, wanted: Sequence[File]) -> None:
 def valkey(root: Path) -> Iterator[None]:
     """A Valkey server in the tree, configured as in the guest."""
     run(["chroot", root, "install", "-d", "-o", "valkey", "-g", "valkey", "/run/valkey"])
-    log = root / "tmp/valkey.log"
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            ["chroot", str(root), "setpriv", "--reuid=valkey", "--regid=valkey", "--init-groups",
-             "valkey-server", "/etc/service_c/valkey.conf", "--logfile", ""],
-            stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    try:
-        wait_for_socket(server, root / VALKEY_SOCKET.lstrip("/"), log)
+    command = ("setpriv", "--reuid=valkey", "--regid=valkey", "--init-groups",
+               "valkey-server", "/etc/service_c/valkey.conf", "--logfile", "")  # fmt: skip
+    with served("Valkey", root, command, VALKEY_SOCKET, root / "tmp/valkey.log", STOP_SECONDS):
         yield
-        server.terminate()
-        if server.wait(STOP_SECONDS) != 0:
-            raise HostError(f"Valkey did not end in order:\n{tail(log)}")
-    finally:
-        server.kill()
-        server.wait()
-
-
-def wait_for_socket(server: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not socket.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise HostError(f"Valkey did not start:\n{tail(log)}")
-        time.sleep(0.05)
 
 
 def client(root: Path, *command: str) -> str:
