@@ -172,8 +172,10 @@ class TestAShellInAGuest:
         time.sleep(0.5)
         typist.type("stty size\n")
         typist.see("22 77\r\n")
-        typist.type("sleep 1000\n")
-        typist.see("sleep 1000\r\n")
+        typist.type("sh -c 'printf \"u%s\\\\n\" p; exec sleep 1000'\n")
+        typist.see(
+            "up\r\n"
+        )  # its own words: before them Ctrl-C might reach the shell alone, and the sleep begin after it
         typist.type("\x03")
         typist.see("# ")
         time.sleep(1)  # Ctrl-C flushes what was typed, and readline may still be at it when its prompt is there
