@@ -248,8 +248,11 @@ def adversary_rows(adversary: Adversary) -> list[tuple[str, str]]:
         for policy, seconds in by_policy(adversary.rounds).items()
     ]
     rows.append(("working-set / off", f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] {ratio.blocks} pairs"))
-    first = next((r.quota_pages for r in adversary.rounds if r.quota_pages), ())
-    rows.append(("quota of the adversary, pages", " ".join(map(str, first))))
+    issued = sorted(sum(r.issued_pages) for r in adversary.rounds if r.issued_pages)
+    rows.append(("fetched for the adversary in a round, pages", f"{issued[0]} to {issued[-1]}"))
+    first = next(r for r in adversary.rounds if r.issued_pages)
+    rows.append(("at its wakes in the first of them", " ".join(map(str, first.issued_pages))))
+    rows.append(("its quota at these", " ".join(map(str, first.quota_pages))))
     return rows
 
 

@@ -10,6 +10,7 @@
 #define LOOK_PAGES	 2048u /* issued between two looks at the machine's memory */
 #define DISK_PAUSE	 NS_OF_MS(1)
 #define RECLAIM_PAUSE	 NS_OF_MS(2)
+#define USE_PAUSE	 NS_OF_MS(20)
 #define MAX_RECLAIM_WAITS 64u
 #define WORKER_PAGES	 4096u
 #define FIRST_PAGES	 512u /* are wanted at once: in small windows, before anything else is done */
@@ -21,11 +22,23 @@ static bool is_own_policy(const struct group *g)
 	return g->policy == POLICY_WORKING_SET || g->policy == POLICY_ORACLE;
 }
 
-/* Groups by name have no cgroup to hold. */
-static void hold(struct group *g)
+/* Nobody uses anything between a wake and the request. */
+static bool is_doubtful(const struct group *g)
 {
-	if (is_own_policy(g) && g->daemon->options.hold && g->members.dir[0])
-		protect_begin(&g->held, g->members.dir, g->plan.pages * PAGE_BYTES);
+	return is_own_policy(g) && g->opened_by != BY_WAKE;
+}
+
+/* Once, and of a large set only when it is seen to be of use: others cannot have what is held. Groups by name have no
+ * cgroup. */
+static void hold_used(struct group *g)
+{
+	bool little = g->plan.pages < FOLLOW_FEW || (!g->issuing && g->stopped == GO);
+	bool used = !is_doubtful(g) || g->follow.seen || little;
+
+	if (!g->source || !is_own_policy(g) || !g->daemon->options.hold || !g->members.dir[0] || g->hold_begun || !used)
+		return;
+	g->hold_begun = true;
+	protect_begin(&g->held, g->members.dir, g->plan.pages * PAGE_BYTES);
 }
 
 struct group *activation_wrong_group(const struct group *g)
@@ -173,7 +186,7 @@ void activation_begin(struct group *g)
 	g->policy = d->policy;
 	g->last_busy_ns = g->last_major_ns = g->first.t;
 	g->ticks = 0;
-	g->attended = false;
+	g->attended = g->hold_begun = false;
 	g->stopped = GO;
 	g->looked_pages = 0;
 	g->disk_waits = g->reclaim_waits = 0;
@@ -206,8 +219,7 @@ void activation_attend(struct group *g)
 	if (g->attended)
 		return;
 	g->attended = true;
-	if (g->source)
-		hold(g);
+	hold_used(g);
 	trigger_entry(g->daemon->trigger, g->index, false);
 	report_trigger(g);
 }
@@ -216,6 +228,7 @@ void activation_stop(struct group *g)
 {
 	activation_attend(g);
 	g->issuing = false;
+	hold_used(g);
 	report_issue(g);
 }
 
@@ -250,8 +263,8 @@ static bool was_issued(const struct group *g, unsigned int slot, uint64_t page)
 	return issue_run(&g->issue, TARGET_ADVISE, slot, page) || issue_run(&g->issue, TARGET_READ, slot, page);
 }
 
-/* The container does something else than it used to: what it has no use for would only be in others' way. After a wake
- * nobody uses anything before the request comes. Where the disk is busy, what was issued may not have been read yet. */
+/* The container does something else than it used to: what it has no use for would only be in others' way. Where the
+ * disk is busy, what was issued may not have been read yet. */
 static bool has_strayed(struct group *g, uint64_t now)
 {
 	static struct run samples[FOLLOW_SAMPLES];
@@ -260,11 +273,27 @@ static bool has_strayed(struct group *g, uint64_t now)
 	uint64_t used;
 	size_t n;
 
-	if (!is_own_policy(g) || g->opened_by == BY_WAKE || !follow_due(&g->follow, at) || disk_is_busy(g))
+	if (!is_doubtful(g) || !follow_due(&g->follow, at) || disk_is_busy(g))
 		return false;
 	n = follow_samples(g->issue.runs, g->issue.nruns, at, samples);
 	used = look_mapped(&g->issue, samples, n, &sampled);
 	return follow_judge(&g->follow, at, sampled, used);
+}
+
+/* At first a container gets little, and the rest once it is seen to use that. Of files nothing can be seen, nor of what has
+ * no rank. */
+static bool must_be_used_first(struct group *g, uint64_t now)
+{
+	static struct run samples[FOLLOW_SAMPLES];
+	uint64_t used;
+	uint64_t sampled;
+	size_t n;
+
+	if (!is_doubtful(g) || g->follow.seen || g->issue.pages[TARGET_ADVISE] < FOLLOW_FEW)
+		return false;
+	n = follow_samples(g->issue.runs, g->issue.nruns, UINT64_MAX, samples);
+	used = n ? look_mapped(&g->issue, samples, n, &sampled) : FOLLOW_FEW;
+	return !follow_use(&g->follow, since_first_us(g, now), used);
 }
 
 void activation_hurry(struct group *g, const struct fault *f)
@@ -323,6 +352,13 @@ uint64_t group_issue(struct group *g, uint64_t now)
 	g->resume_ns = 0;
 	if (has_strayed(g, now))
 		return stop(g, STOP_STRAYED);
+	if (must_be_used_first(g, now)) {
+		activation_attend(g);
+		g->resume_ns = now + USE_PAUSE;
+		return USE_PAUSE;
+	}
+	if (g->follow.seen && g->attended)
+		hold_used(g);
 	issue_window(&g->issue, window_pages(g), due_rank(g, rank, now));
 	return 0;
 }

@@ -3,6 +3,7 @@
 #define SLACK_US    300000u /* a read, with others before it, and a container that begins a little slower */
 #define PERIOD_US   200000u /* from look to look, and without a fault on the set */
 #define LEAST_PAGES 512u
+#define SEEN_USES   32u /* more than a look at its health takes */
 #define USED_PART   8u /* of what is overdue, one that follows has used most: less than one part in this is none of it */
 
 void follow_begin(struct follow *f)
@@ -15,6 +16,17 @@ void follow_fault(struct follow *f, uint64_t elapsed_us)
 	if (elapsed_us > f->fault_us)
 		f->fault_us = elapsed_us;
 	f->doubted = false;
+	f->faults++;
+	follow_use(f, elapsed_us, 0);
+}
+
+bool follow_use(struct follow *f, uint64_t elapsed_us, uint64_t used)
+{
+	if (!f->seen && f->faults + used >= SEEN_USES) {
+		f->seen = true;
+		f->seen_us = elapsed_us;
+	}
+	return f->seen;
 }
 
 bool follow_due(const struct follow *f, uint64_t elapsed_us)

@@ -7,16 +7,23 @@
 
 #define FOLLOW_SAMPLES 32u
 #define FOLLOW_PAGES   32u /* of a sample, at most */
+#define FOLLOW_FEW     1024u /* 4 MiB: what may be lost on a container that does something else */
 
 struct follow {
 	uint64_t looked_us; /* after the activation began, as all times here */
 	uint64_t fault_us;
 	bool doubted; /* at the last look it did not follow */
+	uint64_t faults; /* on the set so far */
+	bool seen;	 /* it uses its set */
+	uint64_t seen_us;
 };
 
 void follow_begin(struct follow *f);
 /* Somebody waited for a page of the set: it follows, be it that the disk is slow or the order another one. */
 void follow_fault(struct follow *f, uint64_t elapsed_us);
+/* A look found USED pages of what was issued in use. True: it is seen to use its set, now or before. Until then it gets
+ * FOLLOW_FEW pages of memory, as a sender waits for its first acknowledgements (RFC 5681, slow start). */
+bool follow_use(struct follow *f, uint64_t elapsed_us, uint64_t used);
 /* It is time for a look. */
 bool follow_due(const struct follow *f, uint64_t elapsed_us);
 /* Pieces of the N runs V, in order of issue, spread evenly over the pages that are overdue. Their number; 0: too few are. */

@@ -72,6 +72,7 @@ struct group {
 	bool active;
 	bool issuing;
 	bool attended; /* activation_attend was called */
+	bool hold_begun;
 	struct fault first; /* of a woken one, which none began: T is when it was asked for */
 	uint64_t begun_ns; /* when its first event was seen: so much later than FIRST */
 	enum opened_by opened_by;

@@ -161,6 +161,7 @@ void report_issue(struct group *g)
 	json_u64(&j, "shared", i->shared);
 	json_u64(&j, "first_issue_us", elapsed_ns(g->first.t, i->first_ns) / NS_PER_US);
 	json_u64(&j, "done_us", elapsed_ns(g->first.t, i->done_ns) / NS_PER_US);
+	json_u64(&j, "seen_us", g->follow.seen_us);
 	json_u64(&j, "errors", i->errors);
 	json_u64(&j, "disk_waits", g->disk_waits);
 	json_u64(&j, "reclaim_waits", g->reclaim_waits);

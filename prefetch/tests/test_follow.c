@@ -99,6 +99,26 @@ static void test_a_fault_on_the_set_clears_the_doubt_and_puts_the_look_off(void)
 	CHECK(!follow_judge(&f, 750 * MS, 512, 0) && follow_judge(&f, 950 * MS, 512, 0));
 }
 
+static void test_use_is_seen_by_faults_and_by_looks(void)
+{
+	struct follow f;
+
+	follow_begin(&f);
+	CHECK(!follow_use(&f, 20 * MS, 31) && !follow_use(&f, 40 * MS, 31)); /* the same pages */
+	CHECK(follow_use(&f, 60 * MS, 32) && f.seen_us == 60 * MS);
+	CHECK(follow_use(&f, 80 * MS, 0) && f.seen_us == 60 * MS);
+	follow_begin(&f);
+	for (unsigned int k = 0; k < 31; k++)
+		follow_fault(&f, 10 * MS);
+	CHECK(!f.seen && !follow_use(&f, 20 * MS, 0));
+	follow_fault(&f, 30 * MS);
+	CHECK(f.seen && f.seen_us == 30 * MS);
+	follow_begin(&f);
+	CHECK(!f.seen && !follow_use(&f, 20 * MS, 31));
+	follow_fault(&f, 30 * MS);
+	CHECK(!f.seen && follow_use(&f, 40 * MS, 31));
+}
+
 int main(void)
 {
 	test_overdue_is_what_was_needed_and_issued_long_ago();
@@ -107,5 +127,6 @@ int main(void)
 	test_stops_at_the_second_look_only();
 	test_an_eighth_used_or_too_little_sampled_is_no_straying();
 	test_a_fault_on_the_set_clears_the_doubt_and_puts_the_look_off();
+	test_use_is_seen_by_faults_and_by_looks();
 	return 0;
 }
