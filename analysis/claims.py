@@ -126,15 +126,15 @@ def overcommitment_mib(values: Mapping[str, Any]) -> float:
 def figure_measure(frames: Frames, expectation: Expectation) -> Array:
     """A measure of the fault curves, a value for each valid cell of the test's condition that has one."""
     cells = frames.cells[(frames.cells["condition"] == expectation.condition) & frames.cells["valid"].astype(bool)]
+    faults = frames.faults[frames.faults["condition"] == expectation.condition]
+    curves: dict[str, dict[str, tuple[Array, Array]]] = {}
+    for (cell, role), rows in faults.groupby(["cell", "role"], sort=False):
+        curves.setdefault(str(cell), {})[str(role)] = (rows["t"].to_numpy(float), rows["majflt"].to_numpy(float))
     values = []
     for cell, request, response in zip(cells["cell"], cells["request_t"], cells["response_t"], strict=True):
-        mine = frames.faults[frames.faults["cell"] == cell]
-        curves = {
-            str(role): (rows["t"].to_numpy(float), rows["majflt"].to_numpy(float))
-            for role, rows in mine.groupby("role")
-        }
-        if {"httpd", "rdbms"} <= curves.keys():
-            values.append(measure(expectation.measure, curves, float(request), float(response)))
+        mine = curves.get(cell, {})
+        if {"httpd", "rdbms"} <= mine.keys():
+            values.append(measure(expectation.measure, mine, float(request), float(response)))
     found: Array = np.array([value for value in values if math.isfinite(value)])
     return found
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.claims import NOT, REPRODUCED
 from analysis.conditions import AGAIN, BASELINE
 from analysis.counters import Array
 from analysis.effects import pairs
@@ -24,6 +25,7 @@ from analysis.statistics import SIGNIFICANT, Estimate, Settings, estimate, false
 from analysis.study import Study
 
 Verdict = Literal["better", "worse", "changed", "same", "cannot tell", "not judged"]
+Change = Literal["same", "changed", "turned"]
 TIMES = ("s", "ms")
 TOLERANCE = 0.05  # of the ratio: less than this nobody minds, however sure it is
 
@@ -44,25 +46,45 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Flip:
-    """A claim that is judged otherwise."""
+class Judged:
+    """A claim and what both runs say of it."""
 
     claim: str
     text: str
     a: str
     b: str
 
+    @property
+    def change(self) -> Change:
+        """Turned: from reproduced to not, or back. Less than that, more replicates or luck can do."""
+        if self.a == self.b:
+            return "same"
+        return "turned" if {self.a, self.b} == {REPRODUCED, NOT} else "changed"
+
+    def __str__(self) -> str:
+        return f"claim {self.claim}: {self.a}, now {self.b}"
+
 
 @dataclass(frozen=True)
 class Comparison:
     differences: tuple[Difference, ...]
-    flips: tuple[Flip, ...]
+    claims: tuple[Judged, ...]
+
+    @property
+    def flips(self) -> tuple[Judged, ...]:
+        """Claims that are judged otherwise."""
+        return tuple(claim for claim in self.claims if claim.change != "same")
+
+    @property
+    def flipped(self) -> list[str]:
+        """Claims that turned, in words."""
+        return [str(claim) for claim in self.claims if claim.change == "turned"]
 
     @property
     def regressions(self) -> list[str]:
-        """What is worse in B, in words: outcomes, and claims that no longer hold."""
+        """What is worse in B, in words: outcomes, and claims that held and turned."""
         worse = [f"{d.outcome.label}, {d.condition}" for d in self.differences if d.verdict == "worse"]
-        return worse + [f"claim {flip.claim}: {flip.a}, now {flip.b}" for flip in self.flips if flip.a == "reproduced"]
+        return worse + [str(claim) for claim in self.claims if claim.change == "turned" and claim.a == REPRODUCED]
 
 
 def compare(a: Study, b: Study, conditions: Sequence[tuple[str, str]] = ()) -> Comparison:
@@ -75,7 +97,7 @@ def compare(a: Study, b: Study, conditions: Sequence[tuple[str, str]] = ()) -> C
         for outcome in OUTCOMES
         if outcome.name != "excess_s"
     ]
-    return Comparison(tuple(judge([one for one in found if one])), tuple(flips(a, b)) if not conditions else ())
+    return Comparison(tuple(judge([one for one in found if one])), tuple(claims_of(a, b)) if not conditions else ())
 
 
 def difference(
@@ -100,7 +122,8 @@ def values(cells: pd.DataFrame, condition: str, column: str, *, relative: bool) 
     if not relative:
         return pairs(cells, column, condition)[0]
     mine, its = pairs(cells, column, condition, BASELINE)
-    quotient: Array = mine / its
+    with np.errstate(divide="ignore", invalid="ignore"):  # nobody stalled at all: it is not a number then
+        quotient: Array = mine / its
     return quotient
 
 
@@ -142,10 +165,11 @@ def verdict(one: Difference, q: float) -> Verdict:
     return "better" if (one.b < one.a) == (one.outcome.better == "lower") else "worse"
 
 
-def flips(a: Study, b: Study) -> list[Flip]:
+def claims_of(a: Study, b: Study) -> list[Judged]:
+    """The claims that both runs were asked about."""
     before = {result.claim.id: result.verdict for result in a.claims}
     return [
-        Flip(result.claim.id, result.claim.text, before[result.claim.id], result.verdict)
+        Judged(result.claim.id, result.claim.text, before[result.claim.id], result.verdict)
         for result in b.claims
-        if before.get(result.claim.id, result.verdict) != result.verdict
+        if result.claim.id in before
     ]

@@ -55,9 +55,10 @@ class Window:
 
 
 @dataclass(frozen=True)
-class RoleCounts:
-    """Cumulative counts by role: an array a tick, and the final counts with the exits after the last tick."""
+class Counts:
+    """Cumulative counts by comm or role: an array a tick, and the final counts with the exits after the last tick."""
 
+    ticks: int
     majflt: Mapping[str, Array]
     minflt: Mapping[str, Array]
     final: Mapping[str, float]
@@ -94,8 +95,8 @@ def window(samples: Iterable[Record]) -> Window | None:
     return Window(start.t, start.interval, tuple(ticks), tuple(exits), marks, stop, times)
 
 
-def role_counts(recording: Window, roles: Mapping[str, str]) -> RoleCounts:
-    """Every role's counts, by the definitions above; a role without processes counts 0."""
+def comm_counts(recording: Window) -> Counts:
+    """The counts by the comm that each process was last seen with, by the definitions above."""
     first = recording.ticks[0]
     base = {(p.pid, p.start): (p.majflt, p.minflt) for p in first.procs}
     counts: dict[_Key, tuple[int, int]] = {}
@@ -123,18 +124,35 @@ def role_counts(recording: Window, roles: Mapping[str, str]) -> RoleCounts:
         comms[key] = record.comm
         ended.add(key)
 
-    names = role_names(roles)
-    role_of = {key: roles.get(comm, OTHER) for key, comm in comms.items()}
-    majflt_by_role = {role: np.zeros(len(snapshots)) for role in names}
-    minflt_by_role = {role: np.zeros(len(snapshots)) for role in names}
+    names = dict.fromkeys(comms.values())
+    majors_of = {comm: [0] * len(snapshots) for comm in names}
+    minors_of = {comm: [0] * len(snapshots) for comm in names}
     for index, snapshot in enumerate(snapshots):
         for key, (majors, minors) in snapshot.items():
-            majflt_by_role[role_of[key]][index] += majors
-            minflt_by_role[role_of[key]][index] += minors
+            majors_of[comms[key]][index] += majors
+            minors_of[comms[key]][index] += minors
     final = dict.fromkeys(names, 0.0)
     for key, (majors, _) in counts.items():
-        final[role_of[key]] += majors
-    return RoleCounts(majflt_by_role, minflt_by_role, final)
+        final[comms[key]] += majors
+    return Counts(len(snapshots), _arrays(majors_of), _arrays(minors_of), final)
+
+
+def _arrays(lists: Mapping[str, list[int]]) -> dict[str, Array]:
+    return {name: np.array(values, float) for name, values in lists.items()}
+
+
+def role_counts(counts: Counts, roles: Mapping[str, str]) -> Counts:
+    """Every role's counts from those by comm; a role without processes counts 0."""
+    names = role_names(roles)
+    majflt = {role: np.zeros(counts.ticks) for role in names}
+    minflt = {role: np.zeros(counts.ticks) for role in names}
+    final = dict.fromkeys(names, 0.0)
+    for comm in counts.final:
+        role = roles.get(comm, OTHER)
+        majflt[role] += counts.majflt[comm]
+        minflt[role] += counts.minflt[comm]
+        final[role] += counts.final[comm]
+    return Counts(counts.ticks, majflt, minflt, final)
 
 
 def between(times: Array, values: Array, request: float, response: float) -> float:

@@ -1,11 +1,10 @@
 """The four figures of a run, each a function from frames to a ``Figure``, or to None where there is no data.
 
-Thin lines and points are single cells; thick lines and bars are medians over valid cells only. Cells that
-do not count are grey and dashed, or hollow.
+Thin lines and points are single cells, bands most of them where they are many; thick lines and bars are medians over
+valid cells only. Cells that do not count are grey and dashed, or hollow.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,15 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import style
 from analysis.conditions import ordered_conditions
-from analysis.counters import BACKGROUND, Array
+from analysis.counters import BACKGROUND
+from analysis.curves import Curves, curves_of, draw
 from analysis.frames import Frames
 from analysis.load import Run
 
 PAPER = "figure1"
 DISK_LABELS = {"vdb": "swap disk", "vda": "root disk"}
-MOST_POINTS = 100_000  # of a drawn median: a guest's times may be anything
 BEFORE = 12.0  # seconds before the request are drawn, at most
 THOUSANDS = "{x:,.10g}"
-Curve = tuple[Array, Array]
-
-
-@dataclass(frozen=True)
-class Curves:
-    """One quantity's curves under one condition, by cell: those that count, and those that do not."""
-
-    valid: dict[str, Curve]
-    invalid: dict[str, Curve]
 
 
 def draw_figures(frames: Frames, run: Run, folder: Path) -> list[style.Drawn]:
@@ -49,10 +39,10 @@ def draw_figures(frames: Frames, run: Run, folder: Path) -> list[style.Drawn]:
         "block_io": (block_io, "Bytes read from and written to both disks around one request, by condition."),
     }
     drawn = []
-    for name, (draw, caption) in drawers.items():
-        figure = draw(frames, run)
+    for name, (drawer, caption) in drawers.items():
+        figure = drawer(frames, run)
         if figure is not None:
-            drawn.append(style.drawn(figure, folder, name, caption))
+            drawn.append(style.drawn(figure, folder, name, caption + style.of_many(frames.cells)))
     return drawn
 
 
@@ -66,7 +56,7 @@ def figure1(frames: Frames, run: Run) -> Figure | None:
     figure = style.new_figure(7.5, 4.6, "Major faults around one request, as the paper's figure 1 draws them")
     ax = figure.subplots()
     for role in ("httpd", "rdbms"):
-        _draw(ax, _fault_curves(faults, cells, role, PAPER), role)
+        draw(ax, _fault_curves(faults, cells, role, PAPER), role)
     ax.set(xlabel="elapsed time [s]", ylabel="major faults since the recording's start")
     _limits([ax])
     _times({PAPER: [ax]}, faults, cells)
@@ -86,7 +76,7 @@ def curves(frames: Frames, run: Run) -> Figure | None:
     conditions = [name for name in ordered_conditions(cells) if (faults["condition"] == name).any()]
     figure, axes = style.panels(roles, conditions, "Major faults around one request, by condition")
     for (role, condition), ax in axes.items():
-        _draw(ax, _fault_curves(faults, cells, role, condition), role)
+        draw(ax, _fault_curves(faults, cells, role, condition), role)
         _marks(ax, cells[cells["condition"] == condition])
     _dress(axes, roles, conditions, {role: f"{style.label(role)}\nmajor faults" for role in roles})
     _times({name: [axes[role, name] for role in roles] for name in conditions}, faults, cells)
@@ -110,7 +100,7 @@ def bars(frames: Frames, run: Run) -> Figure | None:
         _bars(ax, known, conditions, role)
     handles: list[Line2D | Patch] = [
         Patch(facecolor=style.INVALID, alpha=0.5, label="median of valid cells"),
-        style.line("one cell", marker="o", color=style.INK, ls="", ms=4.5),
+        *style.of_cells(known, style.line("one cell", marker="o", color=style.INK, ls="", ms=4.5), in_rows=True),
     ]
     if not known["valid"].all():
         handles.append(style.line("does not count", marker="o", mfc="none", mec=style.INVALID, ls="", ms=5))
@@ -121,8 +111,7 @@ def bars(frames: Frames, run: Run) -> Figure | None:
 @matplotlib.rc_context(style.RC)
 def block_io(frames: Frames, run: Run) -> Figure | None:
     """Bytes read and written per second: a row a disk with one scale, a column a condition."""
-    system, cells = frames.system, frames.cells
-    moved = system[system["scope"].isin(DISK_LABELS) & system["name"].isin(["read_bytes", "write_bytes"])]
+    moved, cells = frames.moved, frames.cells
     if moved.empty:
         return None
     disks = [disk for disk in DISK_LABELS if (moved["scope"] == disk).any()]
@@ -133,7 +122,7 @@ def block_io(frames: Frames, run: Run) -> Figure | None:
             rows = moved[
                 (moved["scope"] == disk) & (moved["name"] == f"{way}_bytes") & (moved["condition"] == condition)
             ]
-            _draw(ax, _curves(rows, cells, "value"), way, rate=True)
+            draw(ax, curves_of(rows, cells, "value"), way, rate=True)
         _marks(ax, cells[cells["condition"] == condition])
     _dress(axes, disks, conditions, {disk: f"{DISK_LABELS[disk]}\nMB/s" for disk in disks})
     _times({name: [axes[disk, name] for disk in disks] for name in conditions}, moved, cells)
@@ -142,65 +131,13 @@ def block_io(frames: Frames, run: Run) -> Figure | None:
     return figure
 
 
-def median_curve(single: list[Curve]) -> Curve:
-    """The median of curves at common instants, one a (median) tick, up to where the shortest curve ends.
-
-    Between two ticks a curve is taken to be straight: for drawing only, no number in a table rests on it.
-    """
-    if len(single) == 1:
-        return single[0]
-    step = float(np.median(np.concatenate([np.diff(t) for t, _ in single]))) if len(single[0][0]) > 1 else 1.0
-    begin, end = max(t[0] for t, _ in single), min(t[-1] for t, _ in single)
-    step = max(step, (end - begin) / MOST_POINTS) or 1.0
-    grid = np.arange(begin, end + step / 2, step)
-    return grid, np.median([np.interp(grid, t, values) for t, values in single], axis=0)
-
-
 def _roles(faults: pd.DataFrame) -> list[str]:
     """Service A's roles."""
     return [role for role in dict.fromkeys(faults["role"]) if role not in BACKGROUND]
 
 
 def _fault_curves(faults: pd.DataFrame, cells: pd.DataFrame, role: str, condition: str) -> Curves:
-    return _curves(faults[(faults["role"] == role) & (faults["condition"] == condition)], cells, "majflt")
-
-
-def _curves(rows: pd.DataFrame, cells: pd.DataFrame, column: str) -> Curves:
-    """The curves of ``column`` over ``t``, sorted by whether their cell counts."""
-    counts = dict(zip(cells["cell"], cells["valid"], strict=True))
-    found: dict[bool, dict[str, Curve]] = {True: {}, False: {}}
-    for cell, mine in rows.groupby("cell", sort=True):
-        curve = (mine["t"].to_numpy(float), mine[column].to_numpy(float))
-        found[bool(counts[str(cell)])][str(cell)] = curve
-    return Curves(found[True], found[False])
-
-
-def _rates(curve: Curve) -> Curve:
-    """Megabytes a second in each interval of a cumulative byte count, standing at the interval's end."""
-    times, values = curve
-    seconds = np.diff(times)
-    unknown = np.full(len(seconds), np.nan)  # where no time went by
-    rates = np.divide(np.diff(values) / 1e6, seconds, out=unknown, where=seconds > 1e-6)
-    return times, np.concatenate([rates[:1], rates]) if len(rates) else np.zeros(len(times))
-
-
-def _draw(ax: Axes, found: Curves, name: str, *, rate: bool = False) -> None:
-    """Every cell thin, the median of the valid ones thick. ``rate`` draws MB/s from bytes, in steps."""
-    shape: Callable[[Curve], Curve] = _rates if rate else lambda curve: curve
-    steps: dict[str, Any] = {"drawstyle": "steps-pre"} if rate else {}
-    for curve in found.invalid.values():
-        ax.plot(*shape(curve), color=style.INVALID, lw=0.9, ls=(0, (2, 1.5)), zorder=2, **steps)
-    for curve in found.valid.values():
-        ax.plot(*shape(curve), color=style.colour(name), lw=0.8, alpha=0.45, zorder=3, **steps)
-    if found.valid:
-        ax.plot(
-            *shape(median_curve([*found.valid.values()])),
-            color=style.colour(name),
-            lw=2.0,
-            ls=style.dashes(name),
-            zorder=4,
-            **steps,
-        )
+    return curves_of(faults[(faults["role"] == role) & (faults["condition"] == condition)], cells, "majflt")
 
 
 def _marks(ax: Axes, cells: pd.DataFrame) -> None:
@@ -251,13 +188,13 @@ def _bars(ax: Axes, cells: pd.DataFrame, conditions: list[str], role: str) -> No
         mine = cells[(cells["condition"] == condition) & cells[column].notna()].sort_values("replicate")
         counted = mine["valid"].astype(bool)
         apart = 0.36 * (np.arange(len(mine)) - (len(mine) - 1) / 2) / max(1, len(mine) - 1)
-        for valid, chosen in ((True, counted), (False, ~counted)):
-            look: dict[str, Any] = (
-                {"ms": 4, "mew": 0.8, "mfc": style.colour(role), "mec": "white"}
-                if valid
-                else {"ms": 4.5, "mew": 1.1, "mfc": "none", "mec": style.INVALID}
-            )
-            ax.plot(mine.loc[chosen, column], place + apart[chosen], "o", zorder=3, **look)
+        hollow: Any = {"ms": 4.5, "mew": 1.1, "mfc": "none", "mec": style.INVALID}
+        ax.plot(mine.loc[~counted, column], place + apart[~counted], "o", zorder=3, **hollow)
+        if style.is_many(counted.sum()):
+            style.stretch(ax, place, mine.loc[counted, column], style.colour(role))
+        else:
+            filled: Any = {"ms": 4, "mew": 0.8, "mfc": style.colour(role), "mec": "white"}
+            ax.plot(mine.loc[counted, column], place + apart[counted], "o", zorder=3, **filled)
         if counted.any():
             median = float(mine.loc[counted, column].median())
             ax.barh(place, median, height=0.66, color=style.colour(role), alpha=0.35, lw=0)
@@ -288,11 +225,11 @@ def _median_line(name: str, text: str | None = None) -> Line2D:
     return style.line(text, color=style.colour(name), ls=style.dashes(name), lw=2)
 
 
-def _cell_lines(cells: pd.DataFrame) -> list[Line2D]:
+def _cell_lines(cells: pd.DataFrame) -> list[Line2D | Patch]:
     drawn = cells[~cells["state"].isin(["planned", "skipped"])]
-    single = [style.line("one cell", color=style.MUTED, lw=0.8, alpha=0.7)]
+    single = style.of_cells(cells, style.line("one cell", color=style.MUTED, lw=0.8, alpha=0.7))
     bad = [style.line("does not count", color=style.INVALID, lw=0.9, ls=(0, (2, 1.5)))]
-    return single + (bad if not drawn["valid"].all() else [])
+    return [*single, *(bad if not drawn["valid"].all() else [])]
 
 
 def _mark_lines(cells: pd.DataFrame) -> list[Line2D]:

@@ -1,4 +1,4 @@
-"""Reads a run directory into frozen dataclasses; nothing is computed here.
+"""Reads a run directory into frozen dataclasses; of samples only what is counted in them (analysis.recordings) is kept.
 
 Strict about structure: a run without a readable plan or manifest is an error that names file and line.
 Lenient about cells: one that failed, is still running, or was cut short is kept and marked, and what
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.recordings import Recording, recording
 from measure.stream import Record, StreamFault, decode
 from testbed.errors import UsageError, printable
 
@@ -27,8 +28,8 @@ class Cell:
 
     ``state`` is "planned" before its first record, "incomplete" until its ``end`` record, then "complete", or
     "skipped" where the guest lacks what the condition needs. ``steps`` maps a step's name to its record; ``advances``:
-    actions begun before the request; ``mechanism``: what the mechanism itself takes. ``samples`` and ``prefetch`` keep
-    the order of their files.
+    actions begun before the request; ``mechanism``: what the mechanism itself takes. ``ran_on``: the host, which ran at
+    most ``guests`` at a time. ``recording``: None where nothing was recorded. ``prefetch`` keeps the order of its file.
     """
 
     name: str
@@ -44,7 +45,9 @@ class Cell:
     checks: tuple[Json, ...] = ()
     advances: tuple[Json, ...] = ()
     mechanism: Json = field(default_factory=dict)
-    samples: tuple[Record, ...] = ()
+    ran_on: str = ""
+    guests: int = 1
+    recording: Recording | None = None
     prefetch: tuple[Json, ...] = ()
 
 
@@ -167,9 +170,16 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
         checks=_of_type(ledger, "check"),
         advances=_of_type(ledger, "advance"),
         mechanism=next(iter(_of_type(ledger, "mechanism")), {}),
-        samples=samples,
+        ran_on=_text(ledger[0].get("ran_on", "")) if ledger else "",
+        guests=_guests(ledger[0]) if ledger else 1,
+        recording=recording(samples),
         prefetch=prefetch,
     )
+
+
+def _guests(head: Json) -> int:
+    guests = head.get("guests", 1)
+    return guests if isinstance(guests, int) and guests > 0 else 1
 
 
 def _of_type(ledger: tuple[Json, ...], name: str) -> tuple[Json, ...]:
@@ -209,11 +219,11 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
     return tuple(records), broken
 
 
-def _samples(run: Path, path: Path) -> tuple[tuple[Record, ...], list[str]]:
+def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
     """The sampler's records up to the first line that is none, and what is wrong with that line."""
     name = path.relative_to(run)
     if not path.is_file():
-        return (), [f"{name}: No such file"]
+        return [], [f"{name}: No such file"]
     content, broken = _content(run, path)
     *whole, cut = content.split(b"\n")
     records: list[Record] = []
@@ -221,8 +231,8 @@ def _samples(run: Path, path: Path) -> tuple[tuple[Record, ...], list[str]]:
         try:
             records.append(decode(line, number))
         except StreamFault as fault:
-            return tuple(records), [f"{name}:{number}: {fault}"]
-    return tuple(records), broken or ([f"{name}:{len(whole) + 1}: ends within a line"] if cut else [])
+            return records, [f"{name}:{number}: {fault}"]
+    return records, broken or ([f"{name}:{len(whole) + 1}: ends within a line"] if cut else [])
 
 
 def stored(path: Path) -> Path:

@@ -4,12 +4,14 @@ Every table, figure, claim and comparison takes its values from ``cell_outcomes`
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from analysis.frames import DISKS, SERVICE, Frames
+from analysis.frames import Frames
+from analysis.recordings import DISKS, SERVICE
 
 PAGES = ("issued", "used", "late", "wasted", "demanded", "covered")
 
@@ -91,40 +93,38 @@ def cell_outcomes(frames: Frames, reference: str, before_request_s: float) -> pd
     values["memory_mb"] = values["peak_mb"] + values["mechanism_mb"]
     warm = values.loc[(values["condition"] == reference) & values["valid"].astype(bool), "response_s"]
     values["excess_s"] = values["response_s"] - (float(warm.median()) if len(warm) else math.nan)
-    events = dict(tuple(frames.prefetch.groupby("cell", sort=False)))
-    prefetched = [
-        activation_outcomes(events.get(cell, frames.prefetch.iloc[:0]), float(request_t) - before_request_s)
-        for cell, request_t in zip(cells["cell"], cells["request_t"], strict=True)
-    ]
-    columns = [*PAGES, "precision", "coverage", "late_share", "first_issue_ms", "first_issue_ms_max"]
-    return values.join(pd.DataFrame(prefetched, columns=columns))
+    since = dict(zip(cells["cell"], cells["request_t"] - before_request_s, strict=True))
+    prefetched = activation_outcomes(frames.prefetch, since).reindex(cells["cell"]).reset_index(drop=True)
+    return values.join(prefetched)
 
 
-def activation_outcomes(events: pd.DataFrame, since: float) -> dict[str, float]:
-    """Service A's activations of one cell whose trigger lies at or after ``since``. What no event says is NaN.
+def activation_outcomes(events: pd.DataFrame, since: Mapping[str, float]) -> pd.DataFrame:
+    """Of service A's activations whose trigger lies at or after the instant of their cell; a row a cell, by name.
 
-    Precision and what follows are those of the newer event stream, which tells pages that came late from those used.
+    ``events``: ``frames.prefetch``. What no event says is NaN. Precision and what follows are those of the newer event
+    stream, which tells pages that came late from those used.
     """
-    mine = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
-    mine = mine[mine["group"].astype(str).str.contains(SERVICE, regex=False)]
-    key = mine["group"].astype(str) + "/" + mine["activation"].astype(str)
-    counting = key[(mine["event"] == "trigger") & (mine["t"] >= since)]
-    mine = mine[key.isin(counting)]
-    outcomes = mine[mine["event"] == "outcome"]
-    first = pd.to_numeric(mine.loc[mine["event"] == "issue", "first_issue_us"], errors="coerce").dropna() / 1e3
-    pages = {
-        name: float(pd.to_numeric(outcomes[name], errors="coerce").sum(min_count=max(1, len(outcomes))))
-        for name in PAGES
-    }
-    return {
-        **pages,
-        "precision": share(pages["used"] + pages["late"], pages["issued"]),
-        "coverage": share(pages["covered"], pages["demanded"]),
-        "late_share": share(pages["late"], pages["used"] + pages["late"]),
-        "first_issue_ms": float(first.median()) if len(first) else math.nan,
-        "first_issue_ms_max": float(first.max()) if len(first) else math.nan,
-    }
+    events = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
+    mine = events[events["group"].astype(str).str.contains(SERVICE, regex=False)]
+    activations = pd.MultiIndex.from_frame(mine[["cell", "group", "activation"]].astype(str))
+    counting = (mine["event"] == "trigger") & (mine["t"] >= mine["cell"].map(since))
+    mine = mine[activations.isin(activations[counting.to_numpy(bool)])]
+    told = {name: pd.to_numeric(mine[name], errors="coerce").astype(float) for name in (*PAGES, "first_issue_us")}
+    numbers = pd.DataFrame(told).assign(cell=mine["cell"], first_issue_ms=told["first_issue_us"] / 1e3)
+    outcomes = numbers[mine["event"] == "outcome"].groupby("cell")[[*PAGES]]
+    first = numbers[mine["event"] == "issue"].groupby("cell")["first_issue_ms"]
+    known = outcomes.count().eq(outcomes.size(), axis="index")  # each of them says it
+    pages = outcomes.sum().where(known).reindex(sorted({*outcomes.groups, *first.groups}))
+    came = pages["used"] + pages["late"]
+    return pages.assign(
+        precision=share(came, pages["issued"]),
+        coverage=share(pages["covered"], pages["demanded"]),
+        late_share=share(pages["late"], came),
+        first_issue_ms=first.median(),
+        first_issue_ms_max=first.max(),
+    )
 
 
-def share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.nan
+def share(part: "pd.Series[float]", whole: "pd.Series[float]") -> "pd.Series[float]":
+    """NaN where the whole is nothing, or not known."""
+    return part / whole.where(whole > 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,6 +35,10 @@ MUTED = "#5C5C5C"
 MARKS: dict[str, Any] = {"request": (0, (1, 1.5)), "response": (0, (5, 3))}
 
 MAX_COLUMNS = 5
+MOST_SINGLE = 20  # of the cells of a condition that count are drawn one by one; of more, where most of them lie
+BAND = (0.1, 0.9)
+PART = "10 % to 90 %"
+STRETCH: Any = {"lw": 5, "alpha": 0.45, "solid_capstyle": "butt"}
 HUNDREDTHS = re.compile(r"(?<=\.\d\d)\d+")  # what stands behind them
 MARGIN = 0.08  # inches, left of title, legend and footer
 RC: Any = {
@@ -112,6 +117,35 @@ def panels(rows: list[str], conditions: list[str], title: str) -> tuple[Figure, 
 def line(text: str, **style: Any) -> Line2D:
     """A legend's line."""
     return Line2D([], [], label=text, **style)
+
+
+def is_many(counted: int) -> bool:
+    """Whether so many cells are too many to be told apart."""
+    return bool(counted > MOST_SINGLE)
+
+
+def crowds(cells: pd.DataFrame) -> set[bool]:
+    """Whether the conditions have many cells that count: some may, and others not."""
+    counted = cells.loc[cells["valid"].astype(bool), "condition"].value_counts()
+    return {is_many(n) for n in counted} or {False}
+
+
+def of_cells(cells: pd.DataFrame, single: Line2D, *, in_rows: bool = False) -> list[Line2D | Patch]:
+    """The legend of the cells that count: ``single`` where they are drawn one by one; ``in_rows``: of ``stretch``."""
+    text, shown = f"{PART} of the cells", crowds(cells)
+    band = line(text, color=MUTED, **STRETCH) if in_rows else Patch(facecolor=MUTED, alpha=0.3, label=text)
+    return [*([single] if False in shown else []), *([band] if True in shown else [])]
+
+
+def of_many(cells: pd.DataFrame) -> str:
+    """What a caption says besides where cells are many."""
+    many = f" Where more than {MOST_SINGLE} cells of a condition count, a band shows where {PART} of them lie."
+    return many if True in crowds(cells) else ""
+
+
+def stretch(ax: Axes, at: float, values: Any, shade: str) -> None:
+    """Across a row of a panel: where most of many cells lie."""
+    ax.plot(np.quantile(values, BAND), [at, at], color=shade, zorder=2, **STRETCH)
 
 
 def finish(figure: Figure, handles: list[Line2D | Patch], run: Run, cells: pd.DataFrame) -> None:
@@ -205,6 +239,6 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def compact(svg: str) -> str:
-    """The same picture in four fifths of the bytes: a report holds each figure twice. Hundredths of a point suffice."""
+    """The same picture in four fifths of the bytes: a report holds all figures. Hundredths of a point suffice."""
     shorter = re.sub(r' (d|x|y)="([^"]*)"', lambda found: f' {found[1]}="{HUNDREDTHS.sub("", found[2])}"', svg)
     return re.sub(r"\s*\n\s*", "\n", shorter)

@@ -49,7 +49,7 @@ def draw_suite(suite: Suite, cells: pd.DataFrame, run: Run, frame: pd.DataFrame,
     ``cells``: ``analysis.outcomes.cell_outcomes``; ``frame``: ``frames.cells``, for the footer.
     """
     figures = {
-        f"suite-{suite.name}": (overview(suite, cells, run, frame), OVERVIEW),
+        f"suite-{suite.name}": (overview(suite, cells, run, frame), OVERVIEW + style.of_many(in_suite(frame, suite))),
         f"suite-{suite.name}-cost": (cost(suite, run, frame), COST),
     }
     return [style.drawn(figure, folder, name, caption) for name, (figure, caption) in figures.items() if figure]
@@ -80,7 +80,7 @@ def overview(suite: Suite, cells: pd.DataFrame, run: Run, frame: pd.DataFrame) -
             continue
         panel(ax, suite, cells, outcomes[position], names)
         ax.tick_params(axis="y", length=0, labelleft=position % columns == 0)
-    style.finish(figure, legend(), run, in_suite(frame, suite))
+    style.finish(figure, legend(in_suite(frame, suite)), run, in_suite(frame, suite))
     return figure
 
 
@@ -131,8 +131,11 @@ def stretches(suite: Suite, names: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def dots(ax: Axes, at: int, one: Standing, values: Any, colour: str, filled: bool) -> None:
-    spread = 0.5 * (np.arange(len(values)) - (len(values) - 1) / 2) / max(1, len(values) - 1)
-    ax.plot(values, at + spread, "o", ms=2.8, mfc=colour, mec="none", alpha=0.35, zorder=2)
+    if style.is_many(len(values)):
+        style.stretch(ax, at, values, colour)
+    else:
+        spread = 0.5 * (np.arange(len(values)) - (len(values) - 1) / 2) / max(1, len(values) - 1)
+        ax.plot(values, at + spread, "o", ms=2.8, mfc=colour, mec="none", alpha=0.35, zorder=2)
     if one.median.method:
         ax.plot([one.median.low, one.median.high], [at, at], color=colour, lw=2.4, solid_capstyle="butt", zorder=3)
     ax.plot(one.median.value, at, "o", ms=5.5, mfc=colour if filled else "white", mec=colour, mew=1.3, zorder=4)
@@ -158,14 +161,15 @@ def figures(ax: Axes, at: int, one: Standing) -> None:
         ax.text(0.995, at, f"#{rank.value:g}{span}", fontsize=6.5, color=style.MUTED, **style_)
 
 
-def legend() -> list[Line2D | Patch]:
+def legend(frame: pd.DataFrame) -> list[Line2D | Patch]:
     dot: Any = {"ls": "-", "marker": "o", "lw": 2.4, "ms": 5.5, "mew": 1.3, "mfc": "white"}
+    single = style.line("one cell", ls="", marker="o", ms=3, mfc=ALIKE, mec="none", alpha=0.5)
     return [
         style.line("median and interval", color=ALIKE, mec=ALIKE, **dot),
         style.line("clearly better than what it is compared with", color=BETTER, mec=BETTER, **dot),
         style.line("clearly worse", color=WORSE, mec=WORSE, **dot),
         style.line(f"filled: q of {SIGNIFICANT:g} or less", ls="", marker="o", ms=5.5, color=ALIKE),
-        style.line("one cell", ls="", marker="o", ms=3, mfc=ALIKE, mec="none", alpha=0.5),
+        *style.of_cells(frame, single, in_rows=True),
         style.line("median of what it is compared with", color=style.INK, lw=0.8, ls=(0, (3, 2))),
         style.line("#: rank and its interval, 1 is best", ls="", color=style.MUTED),
     ]

@@ -12,7 +12,6 @@ Conditions in the same circumstances (disks, pressure, service, ...) are a famil
 
 import math
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +23,9 @@ from scipy import stats
 
 from analysis.conditions import circumstances, compared, settings_of, skipped
 from analysis.counters import Array
-from analysis.effects import Effect, correct, pairs
+from analysis.effects import Effect, by_block, correct, pairs, pairs_of
 from analysis.outcomes import BY_NAME, Outcome
-from analysis.statistics import Estimate, Settings, estimate, median
+from analysis.statistics import Estimate, Settings, estimate, median, median_of_known, resampled
 
 COMPARED = tuple(BY_NAME[name] for name in ("majflt_rdbms", "majflt_service", "first_byte_s", "response_s", "read_mb",
                                             "read_whole_mb", "idle_mb", "peak_mb", "memory_mb"))  # fmt: skip
@@ -188,9 +187,10 @@ def standings(
     corrected = {(one.condition, one.outcome.name): one for one in correct(own)}
     found = []
     for outcome in (*COMPARED, *OWN):
+        table = by_block(cells, outcome.name)
         place = ranks(cells, ranked, outcome, settings)
         for name in names:
-            (sample,) = pairs(cells, outcome.name, name)
+            (sample,) = pairs_of(table, name)
             found.append(
                 Standing(
                     condition=name,
@@ -208,20 +208,18 @@ def ranks(cells: pd.DataFrame, names: Sequence[str], outcome: Outcome, settings:
 
     A block is drawn whole. Where a condition's cell of it does not count, the median is over the rest of its cells.
     """
-    valid = cells[cells["valid"].astype(bool)]
-    wide = valid.pivot(index="replicate", columns="condition", values=outcome.name).reindex(columns=list(names))
+    wide = by_block(cells, outcome.name).reindex(columns=list(names))
     known = wide.astype(float).dropna(axis="columns", how="all").dropna(axis="index", how="all")
     if known.empty:
         return {}
     values = known.to_numpy() * (-1 if outcome.better == "higher" else 1)
-    blocks = len(values)
     counts = np.isfinite(values).sum(axis=0)
-    place = places(values[np.newaxis])[0]
-    if blocks < settings.least_blocks:
+    place = places(median_of_known(values, axis=0))
+    if len(values) < settings.least_blocks:
         return {name: Estimate(int(n), float(p)) for name, n, p in zip(known.columns, counts, place, strict=True)}
-    drawn = np.random.default_rng(settings.seed).integers(blocks, size=(settings.resamples, blocks))
+    drawn = places(np.column_stack([resampled([column], median_of_known, settings) for column in values.T]))
     tail = (1 - settings.confidence) / 2
-    ends = np.nanquantile(places(values[drawn]), [tail, 1 - tail], axis=0, method="closest_observation")
+    ends = np.nanquantile(drawn, [tail, 1 - tail], axis=0, method="closest_observation")
     return {
         name: Estimate(int(n), float(p), float(low), float(high), "percentile")
         if n >= settings.least_blocks
@@ -230,12 +228,9 @@ def ranks(cells: pd.DataFrame, names: Sequence[str], outcome: Outcome, settings:
     }
 
 
-def places(values: Array) -> Array:
-    """Ranks of the conditions' medians; ``values``: resample x block x condition, NaN where a cell does not count."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a condition without a value in a resample has no rank there
-        middle = (np.nanmedian if np.isnan(values).any() else np.median)(values, axis=1)
-    found: Array = stats.rankdata(middle, method="min", axis=-1, nan_policy="omit")
+def places(medians: Array) -> Array:
+    """Ranks of the conditions' medians, which lie along the last axis; one that is not known has none."""
+    found: Array = stats.rankdata(medians, method="min", axis=-1, nan_policy="omit")
     return found
 
 

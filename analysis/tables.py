@@ -1,7 +1,7 @@
 """Writes a run's frames and what was computed from them as CSV."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +9,9 @@ import pandas as pd
 from analysis.claims import ClaimResult
 from analysis.conditions import ordered_conditions
 from analysis.effects import Effect
-from analysis.files import write_csv, write_text
+from analysis.files import word, write_csv, write_rows, write_text
+from analysis.frames import SYSTEM, key_of
+from analysis.load import Run
 from analysis.prefetcher import Judgement, markdown
 from analysis.statistics import Estimate
 from analysis.study import Study
@@ -18,7 +20,7 @@ from analysis.suite_tables import suite_markdown, suite_table
 
 ESTIMATE = ["blocks", "value", "low", "high", "method"]
 SUMMARY = ["condition", "against", "outcome", "n", "median", "min", "max", "ratio"]
-_NOT_OUTCOMES = ("replicate", "request_t", "first_byte_t", "response_t")
+_NOT_OUTCOMES = ("replicate", "guests", "request_t", "first_byte_t", "response_t")
 
 
 def write_tables(study: Study, folder: Path) -> list[Path]:
@@ -26,8 +28,6 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     frames = study.frames
     tables = {
-        "faults": frames.faults,
-        "system": frames.system,
         "cells": frames.cells,
         "prefetch": frames.prefetch,
         "summary": summarise(frames.cells, study.against),
@@ -35,7 +35,11 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         "effects": effects_table(study.comparisons),
         "claims": claims_table(study.claims),
     }
-    written = [write_csv(table, folder / f"{name}.csv") for name, table in tables.items()]
+    written = [
+        write_csv(frames.faults, folder / "faults.csv"),
+        write_rows(SYSTEM, system_rows(study.run), folder / "system.csv"),
+        *(write_csv(table, folder / f"{name}.csv") for name, table in tables.items()),
+    ]
     for suite in study.suites:
         page = suite_markdown(suite, findings(suite, study.comparisons, study.bars), study.run, study.bars)
         written.append(write_csv(suite_table(suite), folder / f"suite-{suite.name}.csv"))
@@ -44,6 +48,16 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         written.append(write_csv(bars_table(study.judged), folder / "prefetcher.csv"))
         written.append(write_text(markdown(study.judged, study.bars, study.run), folder / "prefetcher.md"))
     return written
+
+
+def system_rows(run: Run) -> Iterator[tuple[object, ...]]:
+    """The rows of ``analysis.frames.system``, one after the other: of a large run there are millions."""
+    for cell in run.cells:
+        if cell.recording:
+            head, times = tuple(key_of(run, cell).values()), [word(t) for t in cell.recording.times.tolist()]
+            for (scope, name), values in cell.recording.series.items():
+                for t, value in zip(times, values.tolist(), strict=True):
+                    yield *head, t, scope, name, word(value)
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

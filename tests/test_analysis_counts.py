@@ -21,7 +21,7 @@ from fake_run import (
 
 from analysis.conditions import ordered_conditions
 from analysis.counters import DEFAULT_ROLES, before, between, peak
-from analysis.frames import Frames, make_frames
+from analysis.frames import MOVED, Frames, make_frames, system
 from analysis.load import load_run
 from analysis.outcomes import cell_outcomes
 from analysis.tables import summarise
@@ -253,7 +253,7 @@ def test_instants_come_from_marks_where_the_steps_have_none(tmp_path: Path) -> N
 
 
 def test_system_holds_differences_of_counters_and_levels_as_they_are(tmp_path: Path) -> None:
-    system = frames_of(
+    frames_of(
         tmp_path,
         [
             start(),
@@ -263,10 +263,11 @@ def test_system_holds_differences_of_counters_and_levels_as_they_are(tmp_path: P
         ],
         request=0.1,
         response=0.9,
-    ).system
+    )
+    whole = system(load_run(tmp_path))
 
     def values(scope: str, name: str) -> list[float]:
-        return list(system.loc[(system["scope"] == scope) & (system["name"] == name), "value"])
+        return list(whole.loc[(whole["scope"] == scope) & (whole["name"] == name), "value"])
 
     assert values("vmstat", "pswpin") == [0, 30]
     assert values("vda", "reads") == [0, 1]
@@ -275,6 +276,11 @@ def test_system_holds_differences_of_counters_and_levels_as_they_are(tmp_path: P
     assert values("service_a", "memory.current") == [11, 22]
     assert values("service_a", "some_us") == [0, 1000]
     assert values("meminfo", "MemFree") == [30000, 30000]
+    assert list(whole["t"].unique()) == [0, 1]
+    moved = make_frames(load_run(tmp_path)).moved
+    ours = [which in MOVED for which in zip(whole["scope"], whole["name"], strict=True)]
+    pd.testing.assert_frame_equal(moved, whole[ours].reset_index(drop=True))
+    assert len(moved) == 2 * len(MOVED)
 
 
 def test_prefetch_outcome_counts_service_a_within_the_recording(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 from scipy import stats
 
 from analysis.conditions import compared
+from analysis.counters import Array
 from analysis.effects import (
     COMPARED,
+    EXACT_BLOCKS,
     Effect,
     correct,
     effects,
@@ -57,6 +59,41 @@ def test_permutation_p_of_one_sided_blocks_is_the_least_there_is() -> None:
     its = np.arange(100.0, 108)
     assert permutation_p(its / 2, its, Settings()) == pytest.approx(least_p(8)) == pytest.approx(2 / 256)
     assert permutation_p(its, its, Settings()) == 1, "no difference at all"
+
+
+def by_scipy(mine: Array, its: Array, resamples: int = 9999) -> float:
+    """Every resample ranked anew."""
+    found = stats.permutation_test(
+        (mine - its,),
+        lambda sample, axis: (np.sign(sample) * stats.rankdata(np.abs(sample), axis=axis)).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2 ** len(mine) if len(mine) <= EXACT_BLOCKS else resamples,
+        rng=np.random.default_rng(1),
+    )
+    return float(found.pvalue)
+
+
+@pytest.mark.parametrize("blocks", [2, 5, 6, 8, 12, 13])
+@pytest.mark.parametrize("digits", [0, 5])
+def test_permutation_p_is_that_of_all_exchanges(blocks: int, digits: int) -> None:
+    """With ties and zeros, where there are few digits."""
+    rng = np.random.default_rng(blocks)
+    for shift in (0, 1, 2):
+        its = rng.normal(100, 2, blocks).round(digits)
+        mine = (its + rng.normal(shift, 1, blocks)).round(digits)
+        assert permutation_p(mine, its, Settings()) == by_scipy(mine, its)
+
+
+def test_permutation_p_of_many_blocks_is_nearly_that_of_all_exchanges() -> None:
+    rng = np.random.default_rng(2)
+    its = rng.normal(100, 10, 60)
+    for shift in (0, 1, 2, 3):
+        mine = its + rng.normal(shift, 6, 60)
+        found = permutation_p(mine, its, Settings(resamples=9999))
+        assert found == pytest.approx(by_scipy(mine, its), abs=0.04), "both are of random exchanges"
+        assert found == permutation_p(mine, its, Settings(resamples=9999)), "of the same ones each time"
+    assert permutation_p(its / 2, its, Settings()) == 2 / 1000, "none of 999 resamples is like it"
 
 
 def test_rank_biserial_from_lower_in_all_to_higher_in_all() -> None:

@@ -51,7 +51,9 @@ def test_invalid_cell_is_kept_with_its_reason_and_left_out_of_the_summary(tmp_pa
     assert verdict(frames, "02-baseline") == (False, "swapped-out: too little")
     faults = frames.cells.set_index("cell")["majflt_rdbms"]
     assert faults["02-baseline"] > 0
-    row = summarise(frames.cells, {}).set_index("outcome").loc["majflt_rdbms"]
+    summary = summarise(frames.cells, {}).set_index("outcome")
+    assert not {"replicate", "guests"} & {*summary.index}, "these are no outcomes"
+    row = summary.loc["majflt_rdbms"]
     assert (row["n"], row["median"]) == (2, faults[["01-baseline", "03-baseline"]].mean())
 
 

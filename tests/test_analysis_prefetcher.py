@@ -197,6 +197,25 @@ def test_activations_count_from_three_seconds_before_the_request(tmp_path: Path,
     )
 
 
+def test_activations_of_other_cells_with_the_same_number_are_not_counted(tmp_path: Path, bars: Bars) -> None:
+    names = ["01-working-set", "02-working-set", "03-working-set"]
+    write_plan(tmp_path, names)
+    for name, trigger, used in zip(names, (-1, -5, 1), (10, 20, None), strict=True):
+        samples = [start(), *(tick(n) for n in range(22)), stop(21.1, 22)]
+        more: Json = {} if used is None else {"used": used, "late": 0}
+        events = [
+            event("trigger", REQUEST + trigger, 1),
+            event("issue", REQUEST + trigger, 1, first_issue_us=1000 * used if used else 7000),
+            event("outcome", REQUEST + 5, 1, issued=40, **more),
+        ]
+        write_cell(tmp_path, name, samples, prefetch=events)
+    rows = cell_values(tmp_path, bars).set_index("cell")
+    assert rows["used"].tolist() == pytest.approx([10, math.nan, math.nan], nan_ok=True), "the second's was too early"
+    assert rows["issued"].tolist() == pytest.approx([40, math.nan, 40], nan_ok=True)
+    assert rows["precision"].tolist() == pytest.approx([0.25, math.nan, math.nan], nan_ok=True)
+    assert rows["first_issue_ms"].tolist() == pytest.approx([10, math.nan, 7], nan_ok=True)
+
+
 def test_an_older_event_stream_leaves_columns_empty(tmp_path: Path, bars: Bars) -> None:
     row = values_of(
         tmp_path,

@@ -1,15 +1,20 @@
 """Tables and figures of whole runs: written when there is data, the same bytes each time, well labelled."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_run import exited, process, start, stop, tick, write_cell, write_plan, write_run
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis import figures, style
-from analysis.frames import make_frames
+from analysis.curves import median_curve
+from analysis.files import write_csv, write_rows
+from analysis.frames import make_frames, system
 from analysis.load import load_run
 from analysis.redraw import redraw
 from analysis.study import study
@@ -123,7 +128,11 @@ def test_figure1_draws_httpd_red_and_rdbms_blue_with_every_replicate(tmp_path: P
     curves = [line for line, times in drawn_lines if len(times) > 2]
     thick = [line for line in curves if line.get_linewidth() == 2]
     assert [line.get_color() for line in thick] == [style.COLOURS["httpd"], style.COLOURS["rdbms"]]
-    assert len(curves) == 2 * (3 + 1)
+    assert len(thick) == len(curves), "the single cells are collections"
+    single = [collection for collection in figure.axes[0].collections if isinstance(collection, LineCollection)]
+    assert [len(collection.get_segments()) for collection in single] == [3, 3]
+    colours = [to_hex(np.asarray(collection.get_color())[0]).upper() for collection in single]
+    assert colours == [style.COLOURS["httpd"], style.COLOURS["rdbms"]]
     assert 10.25 in [times[0] for _, times in drawn_lines if len(times) == 2], "the request is marked"
 
 
@@ -140,7 +149,7 @@ def test_small_multiples_have_a_panel_for_every_condition(tmp_path: Path, count:
 
 def test_median_curve_ends_with_the_shortest_and_counts_no_further() -> None:
     times = np.arange(4.0)
-    grid, median = figures.median_curve(
+    grid, median = median_curve(
         [
             (times, np.array([0.0, 0.0, 10.0, 10.0])),
             (times[:3], np.array([0.0, 2.0, 30.0])),
@@ -149,3 +158,24 @@ def test_median_curve_ends_with_the_shortest_and_counts_no_further() -> None:
     )
     assert list(grid) == [0, 1, 2]
     assert list(median) == [0, 2, 20]
+
+
+def test_the_table_of_counters_is_written_row_by_row_as_the_frame_would_be(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path / "a, b", ("baseline", "siblings"), 2, until=3))
+    write_tables(study(run.path, BARS), run.path / "tables")
+    frame = write_csv(system(run), tmp_path / "frame.csv")
+    assert (run.path / "tables" / "system.csv").read_bytes() == frame.read_bytes()
+    assert len(frame.read_text().splitlines()) > 1000
+    assert frame.read_text().splitlines()[1].startswith('"a, b",01-')
+
+
+def test_a_table_that_breaks_off_leaves_the_one_that_was_there(tmp_path: Path) -> None:
+    def rows() -> Iterator[tuple[object, ...]]:
+        yield ("new",)
+        raise InterruptedError
+
+    table = write_rows(["one"], [("old",)], tmp_path / "table.csv")
+    with pytest.raises(InterruptedError):
+        write_rows(["one"], rows(), table)
+    assert table.read_text() == "one\nold\n"
+    assert list(tmp_path.iterdir()) == [table]

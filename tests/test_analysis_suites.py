@@ -1,11 +1,13 @@
 """Suites against medians known beforehand: who belongs to which, ranks, families, costs; and their tables."""
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from made_up import Settings, cells, one_suite, skip
+from scipy import stats
 
 from analysis.load import Run
 from analysis.outcomes import BY_NAME
@@ -74,6 +76,24 @@ def test_equal_medians_share_the_better_rank_and_more_is_better_of_some_outcomes
     frame["majflt_rdbms"] = frame["replicate"].astype(float)
     assert [one.value for one in ranks(frame, ["a", "b"], RDBMS, Settings()).values()] == [1, 1]
     assert [one.value for one in ranks(frame, ["a", "b"], BY_NAME["precision"], Settings()).values()] == [2, 1]
+
+
+def test_intervals_of_ranks_are_those_of_whole_blocks_drawn_together() -> None:
+    frame = cells({name: {"majflt_rdbms": 100 + place} for place, name in enumerate("abcd")}, blocks=20)
+    frame.loc[(frame["condition"] == "b") & (frame["replicate"] <= 15), "majflt_rdbms"] = math.nan
+    settings = Settings(resamples=999)
+    found = ranks(frame, [*"abcd"], RDBMS, settings)
+    table = frame.pivot(index="replicate", columns="condition", values="majflt_rdbms").to_numpy()
+    drawn = table[np.random.default_rng(settings.seed).integers(20, size=(settings.resamples, 20))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in some resample b has no value
+        medians = np.nanmedian(drawn, axis=1)
+    places = stats.rankdata(medians, method="min", axis=-1, nan_policy="omit")
+    low, high = np.nanquantile(places, [0.025, 0.975], axis=0, method="closest_observation")
+    assert np.isnan(medians).any()
+    assert [one.low for one in found.values()] == low.tolist()
+    assert [one.high for one in found.values()] == high.tolist()
+    assert {tuple(interval) for interval in zip(low, high, strict=True)} != {(1, 4)}
 
 
 def test_ranks_without_enough_blocks_have_no_interval_and_without_values_there_are_none() -> None:

@@ -1,5 +1,6 @@
 """The report's words, what it escapes, and what becomes of runs with something wrong in their files."""
 
+import base64
 import json
 import time
 from collections import defaultdict
@@ -123,3 +124,13 @@ def test_a_folder_that_is_no_run_is_refused_in_a_line(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_a_figure_is_in_the_page_once_and_its_link_leads_to_the_file_beside_it(tmp_path: Path) -> None:
+    folder = configure(write_run(tmp_path / "one", ("baseline", "working-set"), 2))
+    written = redraw(study(folder, FEWER))[-1].read_text()
+    pictures = sorted((folder / "figures").glob("*.svg"))
+    assert len(pictures) == 5
+    for picture in pictures:
+        assert written.count(base64.b64encode(picture.read_bytes()).decode()) == 1
+        assert f'<a href="figures/{picture.name}" download="one-{picture.name}"' in written

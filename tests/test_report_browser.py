@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from fake_run import write_run
@@ -107,8 +108,13 @@ def test_the_figures_can_be_downloaded_as_svg(browser: webdriver.Chrome, page: s
     names = script("return [...document.querySelectorAll('a[download]')].map(a => a.download)")
     assert [name.partition("-")[2] or name for name in names]
     assert all(name.endswith(".svg") for name in names)
-    text = script("return fetch(document.querySelector('a[download]').href).then(r => r.text())")
+    folder = Path(unquote(urlsplit(page).path)).parent
+    beside = script("return [...document.querySelectorAll('a[download]')].map(a => a.getAttribute('href'))")
+    assert all((folder / file).is_file() for file in beside), "without scripts, or with another page"
+    click = "const a = document.querySelector('a[download]'); a.addEventListener('click', e => e.preventDefault()); "
+    text = script(f"{click} a.click(); return fetch(a.href).then(r => r.text())")
     assert text.startswith("<?xml")
+    assert text == (folder / beside[0]).read_text(), "the page alone suffices"
 
 
 def test_the_report_on_paper_has_no_navigation(browser: webdriver.Chrome, page: str) -> None:

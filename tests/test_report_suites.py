@@ -141,7 +141,7 @@ def test_a_late_request_has_as_much_room_as_the_others(tmp_path: Path, draw: Any
     run = made(tmp_path, ["baseline", "idle-600"], 1)
     late = run.frames.cells["condition"] == "idle-600"
     run.frames.cells.loc[late, ["request_t", "response_t"]] += 600
-    for frame in (run.frames.faults, run.frames.system):
+    for frame in (run.frames.faults, run.frames.moved):
         frame.loc[frame["condition"] == "idle-600", "t"] += 600
     spans = {tuple(np.round(ax.get_xlim(), 6)) for ax in draw(run.frames, run.run).axes}
     assert len(spans) == 2

@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from analysis.statistics import Estimate, estimate, excess_ratio, median, ratio_of_medians
+from analysis.counters import Array
+from analysis.statistics import Estimate, estimate, excess_ratio, median, median_of_known, ratio_of_medians, resampled
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,39 @@ def test_a_ratio_to_nothing_is_unknown() -> None:
     assert math.isnan(found.value)
     assert found.method == ""
     assert estimate([np.zeros(8), np.ones(8)], ratio_of_medians, Settings()) == Estimate(8, 0, 0, 0, "percentile")
+
+
+@pytest.mark.parametrize("blocks", [5, 8, 100, 300])
+@pytest.mark.parametrize(("paired", "method"), [(True, "BCa"), (True, "percentile"), (False, "BCa")])
+def test_intervals_are_those_of_scipy_with_the_same_seed(blocks: int, paired: bool, method: str) -> None:
+    rng = np.random.default_rng(blocks)
+    below = rng.normal(1000, 50, blocks)
+    above = below / 4 if method == "percentile" else rng.normal(700, 50, blocks if paired else blocks + 3)
+    found = estimate([above, below], ratio_of_medians, Settings(resamples=999), paired=paired)
+    expected = stats.bootstrap(  # type: ignore[call-overload]
+        (above, below), ratio_of_medians, paired=paired, vectorized=True, method=method, n_resamples=999,
+        rng=np.random.default_rng(Settings().seed),
+    ).confidence_interval  # fmt: skip
+    assert (found.method, found.low, found.high) == (method, expected.low, expected.high)
+
+
+def test_resamples_are_the_same_however_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = np.random.default_rng(3).normal(10, 1, 40)
+    whole = resampled([sample], median, Settings())
+    monkeypatch.setattr("analysis.statistics.AT_A_TIME", 1234)
+    most = 0
+
+    def seen(values: Array, axis: int = -1) -> Any:
+        nonlocal most
+        most = max(most, values.size)
+        return median(values, axis=axis)
+
+    assert resampled([sample], seen, Settings()).tolist() == whole.tolist()
+    assert 0 < most <= 1234
+
+
+def test_a_median_of_what_is_known_leaves_out_the_rest() -> None:
+    sample = np.array([[1, math.nan, 3, 8], [math.nan] * 4, [4, 1, 2, 3], [math.nan, math.nan, 7, math.nan]])
+    assert median_of_known(sample).tolist() == pytest.approx([3, math.nan, 2.5, 7], nan_ok=True)
+    assert median_of_known(sample.T, axis=0).tolist() == pytest.approx([3, math.nan, 2.5, 7], nan_ok=True)
+    assert median_of_known(sample[2]) == 2.5

@@ -14,6 +14,7 @@ from analysis.claims import REPRODUCED, VERDICTS, Finding
 from analysis.conditions import AGAIN, BASELINE, settings_of
 from analysis.effects import Effect, least_p, unlike
 from analysis.files import write_text
+from analysis.hosts import hosts, warnings
 from analysis.numbers import interval, number, probability, several, with_interval
 from analysis.outcomes import OUTCOMES, TICK
 from analysis.paper import SetupRow, paper
@@ -79,6 +80,8 @@ def context(study: Study, figures: Sequence[Drawn], of_suites: Mapping[str, Sequ
         "verdict": verdict_line(study),
         "facts": facts(study),
         "emulated": study.run.accelerator == "tcg",
+        "warnings": warnings(study.frames.cells),
+        "hosts": hosts(study.frames.cells),
         "confidence": f"{100 * bars.confidence:g} %",
         "least_blocks": bars.least_blocks,
         "least_exact": math.ceil(1 - math.log2(SIGNIFICANT)),
@@ -178,9 +181,10 @@ def figure_row(figure: Drawn, words: str) -> dict[str, Any]:
     width, height = figure.inches
     return {
         "name": figure.name,
-        "data": f"data:image/svg+xml;base64,{data}",
+        "data": Markup(f"data:image/svg+xml;base64,{data}"),  # noqa: S704 - no character of it means anything in HTML
         "width": round(96 * width),
         "height": round(96 * height),
+        "file": f"figures/{figure.svg.name}",
         "caption": figure.caption,
         "alt": f"{figure.caption} {words}",
     }
