@@ -6,11 +6,27 @@
 # make conditions  one cell of each control and peer, and some of the sweep, on a real guest (half an hour)
 # make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
+#
+# The steps of a night (.github/workflows/nightly.yml), which run by hand, too; REPLICATES=1 makes it a short one:
+# make kvm              image and warm snapshots of the default suite, on KVM or not at all
+# make nightly-run      the default suite: REPLICATES=10, ACCEL=auto (kvm, tcg), CACHE_GB=30 (older images go)
+# make nightly-compare  the latest run against GOOD=last-good, or reference if none was kept; fails on a regression or
+#                       a flipped claim; a summary in Markdown goes to GITHUB_STEP_SUMMARY, or to the terminal
+# make nightly-bundle   the latest run with report, tables and evidence, packed: build/nightly/, which is made anew
+# make nightly-good     what was packed is the last good run from now on: results/last-good
 
 PYTHON := .venv/bin/python
 C_PARTS := workloads/alpha measure prefetch peers
+KVM := /dev/kvm
+BUNDLE := $(CURDIR)/build/nightly
+
+REPLICATES ?= 10
+ACCEL ?= auto
+CACHE_GB ?= 30
+GOOD ?= $(if $(wildcard results/last-good/plan.json),last-good,reference)
 
 .PHONY: reproduce test images check fuzz lint setup programs bench survival conditions clean
+.PHONY: kvm nightly-run nightly-compare nightly-bundle nightly-good
 
 reproduce: setup
 	$(PYTHON) run.py
@@ -27,7 +43,8 @@ check: setup lint
 
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
-		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py
+		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py \
+		tests/test_distributed_guest.py
 
 conditions: setup
 	PAGING_CONDITIONS=1 $(PYTHON) -m pytest --durations=0 tests/test_conditions_guest.py
@@ -43,6 +60,31 @@ lint: setup
 bench: setup
 	$(PYTHON) run.py bench
 
+# A continuous integration's runner may give the device to its group kvm alone; nobody else's device is opened to all.
+# Whether a kernel boots on it, run.py tries: the device alone says nothing.
+kvm: setup
+	@test -w $(KVM) || { test -n "$$CI" && sudo --non-interactive chmod a+rw $(KVM) 2>/dev/null; } || \
+		{ echo "kvm: $(KVM) is not there, or not this user's to open (group kvm)" >&2; exit 3; }
+	$(PYTHON) run.py --accel kvm prepare
+
+nightly-run: setup
+	$(PYTHON) run.py --accel $(ACCEL) --replicates $(REPLICATES) --cache-limit $(CACHE_GB)
+
+nightly-compare: setup
+	$(PYTHON) run.py compare $(GOOD) latest --fail-on regression,flipped-claim --summary "$${GITHUB_STEP_SUMMARY:--}"
+
+# First what an image left that could not be built: then there is no run.
+nightly-bundle: setup
+	rm -rf "$(BUNDLE)"
+	mkdir -p "$(BUNDLE)"
+	cp .cache/*.failed.log "$(BUNDLE)" 2>/dev/null || true
+	$(PYTHON) run.py pack latest "$(BUNDLE)/run"
+
+nightly-good:
+	@test -f "$(BUNDLE)/run/plan.json" || { echo "nightly-good: first make nightly-bundle" >&2; exit 1; }
+	rm -rf results/last-good
+	cp -r "$(BUNDLE)/run" results/last-good
+
 setup: .venv/.installed programs
 
 .venv/.installed: pyproject.toml testbed/setup.sh testbed/host-packages.txt
@@ -54,4 +96,4 @@ programs: .venv/.installed
 
 clean:
 	@for part in $(C_PARTS); do $(MAKE) --no-print-directory -C $$part clean; done
-	rm -rf .venv
+	rm -rf .venv build

@@ -1,6 +1,7 @@
 """Two runs side by side: what differs, what is worse, what cannot be told, and the exit code."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 
 import run
 from analysis.compare import compare, permutation_p
+from analysis.compare_words import in_words, markdown
 from analysis.study import Study, study
 from experiment.config import load
 
@@ -80,12 +82,46 @@ def test_few_replicates_are_not_judged(tmp_path: Path, a: Study) -> None:
     assert all(math.isnan(one.q) for one in found.differences)
 
 
-def test_a_claim_that_no_longer_holds_is_a_regression(a: Study, b: Study) -> None:
-    claims = [vars(claim) for claim in b.claims]
-    held = tuple(type(b.claims[0])(**{**claim, "verdict": "reproduced"}) for claim in claims)
-    lost = tuple(type(b.claims[0])(**{**claim, "verdict": "not"}) for claim in claims)
-    found = compare(Study(**{**vars(a), "claims": held}), Study(**{**vars(b), "claims": lost}))
-    assert "claim hypothesis: reproduced, now not" in found.regressions
+def judging(found: Study, verdict: str) -> Study:
+    """The same run with another verdict on every claim."""
+    return Study(**{**vars(found), "claims": tuple(replace(claim, verdict=verdict) for claim in found.claims)})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "regression", "flipped"),
+    [
+        ("reproduced", "not", True, True),
+        ("not", "reproduced", False, True),
+        ("reproduced", "partly", False, False),
+        ("reproduced", "cannot tell", False, False),
+        ("partly", "not", False, False),
+        ("not", "not", False, False),
+    ],
+)
+def test_a_claim_that_turns_is_flipped_and_a_regression_if_it_held(
+    a: Study, b: Study, before: str, now: str, regression: bool, flipped: bool
+) -> None:
+    found = compare(judging(a, before), judging(b, now))
+    line = f"claim hypothesis: {before}, now {now}"
+    assert (line in found.regressions, line in found.flipped) == (regression, flipped)
+    assert (f"{before} in A, {now} in B" in in_words(found)) == (before != now), "told in any case"
+
+
+def test_markdown_tells_every_claim_and_outcome_and_obeys_nobody(a: Study, b: Study) -> None:
+    hostile = Study(**{**vars(b), "run": replace(b.run, name="<script>alert(1)</script>|`x`\n# head [a](b)")})
+    found = compare(judging(a, "reproduced"), judging(hostile, "not"))
+    lines = markdown(a, hostile, found).splitlines()
+    assert lines[:3] == [
+        "## Two runs side by side: what is worse or turned",
+        "",
+        "- **claim quiet-before: reproduced, now not**",
+    ]
+    rows = [line for line in lines if line.startswith("|")]
+    assert sum("| reproduced | not | turned |" in line for line in rows) == len(b.claims)
+    assert len(rows) == len(b.claims) + len(found.differences) + 4, "each table has a head and a rule"
+    (name,) = (line for line in lines if "script" in line)
+    assert name.startswith(r"- B: run \<script\>alert(1)\</script\>\|\`x\` # head [a\](b), TCG, guest kernel")
+    assert markdown(a, b, compare(a, b, [("baseline", "working-set")])).count("\n| claim |") == 0
 
 
 def write_both(results: Path, *, replicates: int = 6) -> None:
@@ -112,6 +148,8 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["one", "three"], "there is no run 'three'"),
         (["one:siblings", "two:siblings"], "run one has no condition 'siblings'; it has baseline, working-set"),
         (["one:baseline", "two"], "name a condition of both runs, or of none"),
+        (["one", "two", "--fail-on", "regressions"], "--fail-on 'regressions': expected regression, flipped-claim"),
+        (["one", "two", "--fail-on", ""], "--fail-on '': expected regression, flipped-claim"),
     ],
 )
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: list[str], message: str) -> None:
