@@ -18,7 +18,7 @@ if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ 
 try:
     from experiment import commands
     from experiment.interrupts import INTERRUPTED, Interrupts
-    from experiment.progress import log_handler
+    from experiment.progress import set_up_log
     from testbed.errors import HarnessError, HostError, printable
 except ModuleNotFoundError as missing:
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
@@ -28,6 +28,7 @@ except ModuleNotFoundError as missing:
         host.show(host.tools(), print)
     sys.exit(3)
 
+PACKAGE = "container-paging"
 EXAMPLES = """\
 examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
@@ -42,9 +43,22 @@ examples:
   python run.py shell                         a root shell in a fork of the warm snapshot
   python run.py console latest 03-working-set what that cell's guest wrote to its console
 
-exit codes: 0 done; 1 some cell does not count, or compare found a regression; 2 command line or configuration;
+exit codes: 0 done; 1 some cell does not count, or compare --fail-on found it; 2 command line or configuration;
 3 this host cannot; 4 the guest failed; 5 cells kept failing in the same way; 130 interrupted
 """
+
+
+def place(name: str) -> Path:
+    """Of a file or folder of the project: in the checkout, or where such things go if the package was installed."""
+    if (PROJECT / "pyproject.toml").exists():
+        return PROJECT / name
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    installed = {
+        "experiments.toml": Path(sys.prefix) / "share" / PACKAGE / name,
+        "results": Path.cwd() / name,
+        ".cache": caches / PACKAGE,
+    }
+    return installed[name]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,10 +68,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--config", type=Path, default=PROJECT / "experiments.toml", metavar="FILE",
+    top.add_argument("--config", type=Path, default=place("experiments.toml"), metavar="FILE",
                      help="every number of the experiment (experiments.toml)")  # fmt: skip
-    top.add_argument("--results", type=Path, default=PROJECT / "results", metavar="DIR", help="results go below DIR")
-    top.add_argument("--cache", type=Path, default=PROJECT / ".cache", metavar="DIR",
+    top.add_argument("--results", type=Path, default=place("results"), metavar="DIR", help="results go below DIR")
+    top.add_argument("--cache", type=Path, default=place(".cache"), metavar="DIR",
                      help="images and warm snapshots (about 5 GB)")  # fmt: skip
     top.add_argument("-v", "--verbose", action="store_true", help="show each step")
     top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")
@@ -73,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")
     top.add_argument("--keep-guest", choices=("never", "on-failure"), default="never",
                      help="when a cell fails, keep its guest until Enter, and say how to log in")  # fmt: skip
+    top.add_argument("--jobs", type=int, default=1, metavar="N",
+                     help="guests at a time on this host; disturbs times, and the result says so (1)")  # fmt: skip
+    top.add_argument("--scheduler", metavar="ADDRESS",
+                     help="run the cells on hosts of a Dask scheduler: tcp://HOST:8786 (docs/cluster.md)")  # fmt: skip
     top.add_argument("--cache-limit", type=float, default=30, metavar="GB",
                      help="of the cache: what was least recently used is removed (30)")  # fmt: skip
     commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
@@ -91,7 +109,8 @@ def parser() -> argparse.ArgumentParser:
     for name in ("a", "b"):
         compare.add_argument(f"run_{name}", metavar=f"RUN_{name.upper()}",
                              help='a run\'s name or "latest"; RUN:CONDITION for one condition of it')  # fmt: skip
-    compare.add_argument("--fail-on", choices=("regression",), help="exit code 1 if B is worse in anything")
+    compare.add_argument("--fail-on", metavar="A,B", help="exit code 1 if B has one: regression, flipped-claim")
+    compare.add_argument("--summary", type=Path, metavar="FILE", help="appended as Markdown; - is the terminal")
     clean = commands_.add_parser("clean", help="end and remove what killed runs left behind; results stay")
     clean.add_argument("--cache", dest="images", action="store_true", help="images and warm snapshots, too")
     clean.add_argument("--dry-run", action="store_true", help="only say what there is, and how large")
@@ -102,23 +121,24 @@ def parser() -> argparse.ArgumentParser:
     console = commands_.add_parser("console", help="what a cell's guest wrote to its console, failed attempts too")
     console.add_argument("run", metavar="RUN", help='a run\'s name, or "latest"')
     console.add_argument("cell", metavar="CELL", help="such as 03-working-set")
+    worker = commands_.add_parser("worker", help="run cells for the runs of other hosts (docs/cluster.md)")
+    worker.add_argument("scheduler_address", metavar="ADDRESS", help="of the Dask scheduler, such as tcp://HOST:8786")
+    worker.add_argument("--guests", type=int, default=1, metavar="N", help="at a time (1)")
     bench = commands_.add_parser("bench", help="measure what the harness or the prefetcher costs (boots guests)")
-    bench.add_argument("of", nargs="?", default="harness", choices=("harness", "prefetcher"),
-                       help="the harness (6 cells), or prefetchd at rest and beside a neighbour (20 min)")  # fmt: skip
+    bench.add_argument("of", nargs="?", default="harness", choices=("harness", "prefetcher", "growth"),
+                       help="the harness (6 cells), prefetchd at rest and beside a neighbour (20 min), or how time, "
+                            "disk and report grow with the number of cells (no guest)")  # fmt: skip
     bench.add_argument("--pairs", type=int, default=10, metavar="N",
                        help="of prefetcher: rounds with it and without (10)")  # fmt: skip
-    bench.add_argument("--out", type=Path, metavar="FILE", help="of prefetcher: all of it, as JSON")
+    bench.add_argument("--cells", default="10,100,1000", metavar="A,B",
+                       help="of growth: the sizes of the runs (10,100,1000)")  # fmt: skip
+    bench.add_argument("--out", type=Path, metavar="FILE", help="of prefetcher and growth: all of it, as JSON")
     return top
 
 
 def main(words: Sequence[str] | None = None) -> int:
     given = parser().parse_args(words)
-    logging.basicConfig(
-        level=logging.DEBUG if given.verbose else logging.WARNING,
-        handlers=[log_handler("%(levelname)s %(name)s: %(message)s")],
-    )
-    for chatty in ("paramiko", "matplotlib", "PIL", "traitlets"):
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    set_up_log(logging.DEBUG if given.verbose else logging.WARNING)
     try:
         with Interrupts():
             return commands.dispatch(given)

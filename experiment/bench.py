@@ -17,8 +17,8 @@ from rich.table import Table
 from experiment.cell import Task, perform
 from experiment.config import Configuration
 from experiment.plan import Cell, bases, make_plan
+from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from experiment.runner import Prepared, prepare
 from experiment.snapshot import TIMES
 from measure.stream import Record, Stop, Tick, read_stream
 from testbed import ledger
@@ -58,10 +58,10 @@ def main(configuration: Configuration, cache: Cache, console: Console) -> int:
 def perform_and_measure(
     cell: Cell, configuration: Configuration, prepared: Prepared, scratch: Path, progress: Progress
 ) -> Cost:
-    progress.begin(cell)
+    watched = progress.begin(cell)
     task = prepared.task(cell, configuration, scratch / cell.name, scratch)
-    outcome = perform(task, progress.step, progress.tick)
-    progress.end(outcome)
+    outcome = perform(task, watched.step, watched.tick)
+    progress.end(watched, outcome)
     if not outcome.complete:
         raise CellError(f"{cell.name}: {outcome.reason}")
     return cost(task, outcome.seconds)

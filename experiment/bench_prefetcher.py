@@ -17,8 +17,8 @@ from analysis.statistics import Estimate, Settings, estimate, ratio_of_medians
 from experiment.condition import LXC
 from experiment.config import Configuration
 from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
+from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress, clock
-from experiment.runner import Prepared, prepare
 from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import GuestError, GuestLost

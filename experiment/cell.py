@@ -47,6 +47,8 @@ class Task:
     expected: Expected
     folder: Path  # results/<run>/cells/<cell>
     scratch: Path  # for the overlays, which are thrown away
+    host: str = ""  # it runs on ...
+    guests: int = 1  # ... which runs so many at a time
 
     @property
     def condition(self) -> Condition:
@@ -104,6 +106,8 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
         pressure=condition.pressure,
         disk_iops=condition.disk_iops,
         accelerator=task.accelerator,
+        ran_on=task.host,
+        guests=task.guests,
     )
     complete, verdict = False, Verdict("Interrupted", "interrupted")
     try:
@@ -191,7 +195,8 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         streams.raise_failure()
         records = list(streams.samples.records)
         alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None
-        checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), configuration.checks)
+        limits = configuration.checks.beside(task.guests)
+        checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), limits)
         for check in checks:
             journal.write("check", **asdict(check))
         failed = [check for check in checks if not check.ok]

@@ -160,6 +160,10 @@ class Checks(Section):
     steal_share: Share
     others_share: Share
 
+    def beside(self, guests: int) -> "Checks":
+        """As they are where so many guests run at a time: then others may take all of the host, which is told."""
+        return self.model_copy(update={"others_share": 1.0}) if guests > 1 else self
+
 
 class Configuration(Section):
     """The whole of experiments.toml."""

@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,26 @@ import libvirt
 import measure.install
 import prefetch.install
 import workloads.alpha.install
-from testbed.accelerator import Accelerator, machine_key
+from experiment.config import Configuration
+from experiment.prepare import Prepared
+from experiment.store import Store
+from testbed.accelerator import machine_key
 from testbed.cache import digest_files
-from testbed.errors import HostError
-from testbed.image import Image
+from testbed.errors import HostError, UsageError
 from testbed.process import run
-from workloads.service_a.dataset import Dataset
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def make_manifest(
-    name: str, accelerator: Accelerator, dataset: Dataset, image: Image, snapshots: dict[str, str]
-) -> dict[str, Any]:
-    """The manifest as JSON values; ``snapshots`` maps a base to its cache entry's name."""
+def make_manifest(prepared: Prepared) -> dict[str, Any]:
+    """What cells that are forked from ``prepared`` are made with and on, as JSON values."""
+    accelerator, dataset, image = prepared.accelerator, prepared.dataset, prepared.image
     machine = machine_key()
     memory_kib = next(
         (int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line),
         0,
     )
     return {
-        "run": name,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "accelerator": accelerator.name,
         "accelerator_reason": accelerator.reason,
@@ -49,13 +49,65 @@ def make_manifest(
         },
         "digests": {
             "image": image.folder.name,
-            "snapshots": snapshots,
+            "snapshots": {base: snapshot.folder.name for base, snapshot in prepared.snapshots.items()},
             "alpha": digest_files(workloads.alpha.install.BINARY),
             "sampler": digest_files(measure.install.BINARY),
             "prefetcher": digest_files(*prefetch.install.BINARIES),
         },
         "git": git_state(),
     }
+
+
+def suite_used(configuration: Configuration) -> dict[str, Any]:
+    """For the manifest: the suites' names, none with conditions of one's own, and what was run of them."""
+    return {
+        "names": [] if configuration.run.conditions else list(configuration.run.suite),
+        "conditions": list(configuration.conditions),
+        "replicates": configuration.replicates,
+    }
+
+
+def of_hosts(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """One manifest of several hosts': the first one's, with the sources' digest, each host's own below ``hosts``."""
+    own = ("host", "accelerator", "accelerator_reason", "guest", "digests", "git", "guests")
+    first = dict(next(iter(manifests.values())))
+    first.pop("name", None)
+    hosts = {name: {key: manifest[key] for key in own} for name, manifest in sorted(manifests.items())}
+    return {**first, "digests": {"sources": sources()}, "hosts": hosts}
+
+
+def accept(store: Store, manifest: dict[str, Any]) -> None:
+    """Write a new run's manifest, or add hosts to it; refuse to go on with a run that was made with something else.
+
+    Raises UsageError.
+    """
+    before = store.manifest()
+    changed = changes(before.get("digests", {}), manifest["digests"]) if before else []
+    hosts = {**before.get("hosts", {}), **manifest.get("hosts", {})}
+    for name, now in manifest.get("hosts", {}).items():
+        if name in before.get("hosts", {}):
+            changed += [f"{name}: {line}" for line in changes(before["hosts"][name]["digests"], now["digests"])]
+    if changed:
+        raise UsageError(
+            f"run {store.run} was made with other programs or images, so its cells cannot be compared:\n    "
+            + "\n    ".join(changed),
+            "start a new run: python run.py",
+        )
+    if not before:
+        store.write_manifest(manifest)
+    elif hosts != before.get("hosts", {}):
+        store.write_manifest({**before, "hosts": hosts})
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{key}: {before.get(key)} -> {value}" for key, value in now.items() if before.get(key) != value]
+
+
+def sources() -> str:
+    """SHA-256 (hex) of this program's own files, without what is built of them."""
+    parts = ("testbed", "workloads", "measure", "prefetch", "peers", "experiment", "analysis")
+    files = [path for part in parts for path in sorted((PROJECT / part).rglob("*")) if path.is_file()]
+    return digest_files(*(path for path in files if not {"build", "__pycache__"} & {*path.parts}))
 
 
 def system_name() -> str:
@@ -72,6 +124,8 @@ def libvirt_version() -> str:
 
 def git_state() -> dict[str, Any]:
     """Commit and whether the tree was changed; None outside a checkout."""
+    if not (PROJECT / ".git").exists():
+        return {"commit": None, "changed": None}
     git: list[str | Path] = ["git", "-c", f"safe.directory={PROJECT}", "-C", PROJECT]
     try:
         return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.condition import LXC
-from experiment.runner import Prepared
+from experiment.prepare import Prepared
 from prefetch.install import BINARIES
 from testbed.connection import connect
 from testbed.errors import GuestError

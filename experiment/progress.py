@@ -20,6 +20,35 @@ from testbed.errors import Unsupported, printable
 log = logging.getLogger(__name__)
 
 
+class Watched:
+    """What is seen of one cell while it runs."""
+
+    def __init__(self, cell: Cell, label: str, roles: Mapping[str, str]) -> None:
+        self.cell = cell
+        self.label = label
+        self.now = ""
+        self._roles = roles
+        self._faults: dict[str, int] = {}
+        self._first: dict[tuple[int, int], int] = {}
+
+    def step(self, name: str) -> None:
+        self.now = name
+        log.debug("%s: %s", self.label, name)
+
+    def tick(self, tick: Tick) -> None:
+        """Major faults of each role since the recording's start, from one tick."""
+        faults: defaultdict[str, int] = defaultdict(int)
+        for process in tick.procs:
+            key = (process.pid, process.start)
+            first = self._first.setdefault(key, process.majflt if tick.n == 0 else 0)
+            faults[self._roles.get(process.comm, "other")] += process.majflt - first
+        self._faults = dict(faults)
+
+    def faults(self) -> str:
+        shown = ("httpd", "rdbms", "query.cgi")
+        return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
+
+
 class Progress:
     """The display of one run. Used as a context manager."""
 
@@ -32,10 +61,8 @@ class Progress:
         self._done = 0
         self._failed = 0
         self._stage = ""
-        self._cell = ""
-        self._step = ""
-        self._faults: dict[str, int] = {}
-        self._first: dict[tuple[int, int], int] = {}
+        self._watched: list[Watched] = []
+        self._at_a_time = 1
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._table, transient=True)
 
     def __enter__(self) -> "Progress":
@@ -48,58 +75,49 @@ class Progress:
 
     def stage(self, text: str) -> None:
         """Something before the cells: the image, a snapshot."""
-        self._stage, self._cell, self._step = printable(text), "", ""
+        self._stage = printable(text)
         self._line(text)
 
     def say(self, text: str) -> None:
         """A line of its own, whatever is under way."""
         self._line(text)
 
-    def begin(self, cell: Cell, attempt: int = 1) -> None:
+    def begin(self, cell: Cell, attempt: int = 1) -> Watched:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._cell = f"cell {self._done + 1} of {self._total}: {cell.name}{again}"
-        self._stage, self._faults, self._first = "", {}, {}
+        number = self._done + len(self._watched) + 1
+        watched = Watched(cell, f"cell {number} of {self._total}: {cell.name}{again}", self._roles)
+        self._stage = ""
+        self._watched.append(watched)
+        self._at_a_time = max(self._at_a_time, len(self._watched))
+        return watched
 
-    def step(self, name: str) -> None:
-        self._step = name
-        log.debug("%s: %s", self._cell, name)
-
-    def tick(self, tick: Tick) -> None:
-        """Major faults of each role since the recording's start, from one tick."""
-        faults: defaultdict[str, int] = defaultdict(int)
-        for process in tick.procs:
-            key = (process.pid, process.start)
-            first = self._first.setdefault(key, process.majflt if tick.n == 0 else 0)
-            faults[self._roles.get(process.comm, "other")] += process.majflt - first
-        self._faults = dict(faults)
-
-    def end(self, outcome: Outcome, *, last_attempt: bool = True) -> None:
-        self._measured.append(outcome.seconds)
+    def end(self, watched: Watched, outcome: Outcome, *, last_attempt: bool = True) -> None:
+        self._watched.remove(watched)
+        if outcome.seconds:  # unknown of one that was lost
+            self._measured.append(outcome.seconds)
         self._done += outcome.valid or last_attempt
         skipped = outcome.kind == Unsupported.__name__
         self._failed += not outcome.valid and last_attempt and not skipped
         why = outcome.reason.partition("\n")[0]
         verdict = "ok" if outcome.valid else f"{'skipped' if skipped else 'does not count'}: {why}"
         self._line(
-            f"{self._cell}: {outcome.seconds:.0f} s, major faults {self._fault_text()}; {verdict}; {self._left()} left"
+            f"{watched.label}: {outcome.seconds:.0f} s, major faults {watched.faults()}; {verdict}; {self._left()} left"
         )
 
     def _left(self) -> str:
         seconds = sum(self._measured) / len(self._measured) if self._measured else self._cell_seconds
-        return clock(seconds * (self._total - self._done))
-
-    def _fault_text(self) -> str:
-        shown = ("httpd", "rdbms", "query.cgi")
-        return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
+        return clock(seconds * (self._total - self._done) / self._at_a_time)
 
     def _line(self, text: str) -> None:
         self._console.print(f"{time.strftime('%H:%M:%S')} {printable(text)}")
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        table.add_row("now", self._stage or f"{self._cell}, {self._step}")
-        if not self._stage:
-            table.add_row("major faults", self._fault_text())
+        if self._stage or not self._watched:
+            table.add_row("now", self._stage)
+        for watched in [] if self._stage else list(self._watched):
+            table.add_row("now", f"{watched.label}, {watched.now}")
+            table.add_row("major faults", watched.faults())
         table.add_row("done", f"{self._done} of {self._total} cells, {self._failed} failed")
         table.add_row("left", self._left())
         return table
@@ -117,6 +135,13 @@ def log_handler(form: str) -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter(form))
     return handler
+
+
+def set_up_log(level: int) -> None:
+    """Of this process: one form, and no chatter of libraries."""
+    logging.basicConfig(level=level, handlers=[log_handler("%(levelname)s %(name)s: %(message)s")])
+    for chatty in ("paramiko", "matplotlib", "PIL", "traitlets", "distributed"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 
 def clock(seconds: float) -> str:

@@ -14,8 +14,8 @@ from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.debugging import named
 from experiment.plan import Cell
+from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from experiment.runner import Prepared, prepare
 from experiment.store import Store
 from testbed import ledger
 from testbed.cache import Cache

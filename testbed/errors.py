@@ -71,6 +71,10 @@ class RunStopped(CellError):  # noqa: N818
     """Cells kept failing in the same way, so that going on would have been a waste."""
 
 
+class WorkerLost(CellError):  # noqa: N818
+    """The process or the host that ran a cell is gone; its guest, too."""
+
+
 class DiskFull(HostError):  # noqa: N818
     """A disk of this host is full. Records that are written stay."""
 

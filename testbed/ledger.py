@@ -57,6 +57,7 @@ class Ledger:
 
     def __init__(self, cache: Path) -> None:
         self._held: list[Path] = []
+        self.cache = cache
         self._path = cache / FOLDER / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         unlocked = self._path.with_suffix(".new")  # nobody takes it for a dead process's before it is locked
         try:
@@ -118,6 +119,8 @@ def abandon() -> None:
     end(tuple(psutil.Process().children(recursive=True)))
     if _current:
         _current.close()
+        with contextlib.suppress(HostError):  # what children have left that had ledgers of their own
+            reconcile(_current.cache)
 
 
 def make(parent: Path, prefix: str) -> Path:

@@ -40,4 +40,4 @@ if [ ! -x "$venv/bin/python" ]; then
     /usr/bin/python3 -m venv "$venv"
 fi
 echo "setup: installing the pinned Python packages"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$(pwd)[dev]"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$(pwd)[dev,cluster]"

@@ -8,7 +8,7 @@ import pytest
 from fake_run import write_run
 
 import run
-from experiment import commands
+from experiment import commands, given
 from testbed import ledger
 from testbed.cache import Cache, held
 
@@ -130,7 +130,7 @@ def test_unwritable_results_are_the_hosts_error(
 def test_no_disk_space_and_a_missing_tool_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "CACHE_GIB", 10**9)
+    monkeypatch.setattr(given, "CACHE_GIB", 10**9)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run.main(words(tmp_path)) == 3
     error = capsys.readouterr().err

@@ -22,9 +22,9 @@ from experiment import debugging
 from experiment.condition import LXC
 from experiment.config import load
 from experiment.plan import make_plan
+from experiment.prepare import prepare
 from experiment.progress import Progress
 from experiment.root_shell import Wanted, fork
-from experiment.runner import prepare
 from experiment.store import Store
 from testbed import terminal
 from testbed.cache import Cache

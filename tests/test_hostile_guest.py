@@ -233,8 +233,7 @@ def test_progress_lets_no_escape_sequence_through() -> None:
     cell = Cell(1, "baseline", "lxc", "off")
     with Progress(Console(file=output, width=200, markup=False), {}, total=1, cell_seconds=10) as progress:
         progress.stage(f"image {RED}\r\x9b2J")
-        progress.begin(cell)
-        progress.end(Outcome(cell, False, False, f"{RED}lost\nmore", 1.0))
+        progress.end(progress.begin(cell), Outcome(cell, False, False, f"{RED}lost\nmore", 1.0))
     assert "does not count: \ufffd[31mlost;" in output.getvalue()
     assert output.getvalue().replace("\n", "").isprintable()
 

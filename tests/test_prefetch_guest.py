@@ -14,8 +14,8 @@ from rich.console import Console
 from experiment.condition import LXC
 from experiment.config import load
 from experiment.prefetch_rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
+from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from experiment.runner import Prepared, prepare
 from testbed.cache import Cache
 from testbed.errors import GuestError
 from testbed.shell import File

@@ -1,16 +1,22 @@
 """The runner's bounds: failures in a row, room on the disk, a configuration that has changed."""
 
+import io
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from experiment import runner as runner_module
 from experiment.cell import Outcome
-from experiment.commands import refuse_changes
 from experiment.config import load
 from experiment.difference import differences
 from experiment.plan import Cell, make_plan
-from experiment.runner import Streak
-from experiment.store import Store
+from experiment.progress import Progress, Watched
+from experiment.reproduction import refuse_changes
+from experiment.runner import Runner, Streak
+from experiment.store import Journal, Store
 from testbed import host
 from testbed.errors import DiskFull, RunStopped, UsageError
 
@@ -90,3 +96,149 @@ def test_a_run_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
         pass
     with store.locked():
         pass
+
+
+class MadeUp:
+    """A pool whose cells end as ``ends`` says, by attempt; "" counts. Each host has room for ``guests``."""
+
+    def __init__(self, ends: Callable[[Cell, int], str], guests: int = 1, hosts: tuple[str, ...] = ("x",)) -> None:
+        self.ends = ends
+        self.guests = guests
+        self.hosts = list(hosts)
+        self.ran: list[tuple[str, str]] = []
+        self.most = 0
+        self.cancelled = 0
+        self._waiting: list[tuple[Future[Outcome], Outcome]] = []
+
+    def room(self) -> Mapping[str, int]:
+        for future, ended in self._waiting:  # those under way end while others are looked for
+            future.set_result(ended)
+        self._waiting.clear()
+        return dict.fromkeys(self.hosts, self.guests)
+
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
+        self.ran.append((host, cell.name))
+        kind = self.ends(cell, sum(name == cell.name for _, name in self.ran))
+        folder.mkdir(parents=True)
+        with Journal(folder / "cell.jsonl") as journal:
+            journal.write("end", complete=not kind, valid=not kind, kind=kind, reason=kind)
+        future: Future[Outcome] = Future()
+        self._waiting.append((future, Outcome(cell, not kind, not kind, kind, 1.0, kind)))
+        self.most = max(self.most, len(self._waiting))
+        return future
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        for future, ended in self._waiting:
+            future.set_result(ended)
+        self._waiting.clear()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "POLL_S", 0.01)
+
+
+def runner(tmp_path: Path, pool: MadeUp, conditions: tuple[str, ...] = ("baseline", "siblings")) -> Runner:
+    settings = SHIPPED.model_copy(
+        update={"run": SHIPPED.run.model_copy(update={"conditions": conditions, "replicates": 2})}
+    )
+    store = Store.create(tmp_path / "results", settings, make_plan(settings))
+    progress = Progress(Console(file=io.StringIO()), {}, len(store.plan().cells), 1.0)
+    return Runner(store, tmp_path, settings, pool, progress)
+
+
+def names(runner: Runner) -> list[str]:
+    return [cell.name for cell in runner.store.plan().cells]
+
+
+def test_every_cell_is_run_in_the_plans_order(tmp_path: Path) -> None:
+    pool = MadeUp(lambda _cell, _attempt: "")
+    run = runner(tmp_path, pool)
+    assert run.run() == 0
+    assert [name for _, name in pool.ran] == names(run)
+    assert pool.most == 1
+
+
+def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
+    run = runner(tmp_path, MadeUp(lambda _cell, _attempt: ""))
+    run.run()
+    again = MadeUp(lambda _cell, _attempt: "")
+    assert Runner(run.store, tmp_path, run.configuration, again, run.progress).run() == 0
+    assert again.ran == []
+
+
+def test_a_failed_cell_is_tried_again_at_once_and_does_not_end_the_run(tmp_path: Path) -> None:
+    pool = MadeUp(lambda cell, attempt: "Lost" if cell.replicate == 1 and attempt == 1 else "")
+    run = runner(tmp_path, pool)
+    assert run.run() == 0
+    first, second, *_ = names(run)
+    assert [name for _, name in pool.ran][:4] == [first, first, second, second]
+    assert sorted(path.name for path in (run.store.folder / "failed").iterdir()) == sorted(
+        [f"{first}.1", f"{second}.1"]
+    )
+
+
+def test_one_that_fails_again_is_given_up(tmp_path: Path) -> None:
+    kinds = iter("ABCDEFGH")
+    pool = MadeUp(lambda cell, _attempt: next(kinds) if cell.condition == "siblings" else "")
+    run = runner(tmp_path, pool)
+    assert run.run() == 2
+    assert len(pool.ran) == 2 + 2 * SHIPPED.retry.cell_attempts
+
+
+def test_what_the_guest_lacks_is_run_once(tmp_path: Path) -> None:
+    pool = MadeUp(lambda cell, _attempt: "Unsupported" if cell.condition == "siblings" else "")
+    assert runner(tmp_path, pool).run() == 0
+    assert len(pool.ran) == 4
+
+
+def test_the_same_failure_again_and_again_ends_the_run_and_what_is_under_way(tmp_path: Path) -> None:
+    pool = MadeUp(lambda _cell, _attempt: "Lost", guests=2)
+    with pytest.raises(RunStopped, match="3 failures in a row"):
+        runner(tmp_path, pool).run()
+    assert len(pool.ran) < 2 * 4
+
+
+def test_a_host_runs_as_many_as_it_has_room_for(tmp_path: Path) -> None:
+    pool = MadeUp(lambda _cell, _attempt: "", guests=3)
+    assert runner(tmp_path, pool).run() == 0
+    assert pool.most == 3
+    assert len(set(pool.ran)) == 4
+
+
+def test_a_block_stays_on_one_host(tmp_path: Path) -> None:
+    pool = MadeUp(lambda _cell, _attempt: "", hosts=("x", "y"))
+    assert runner(tmp_path, pool).run() == 0
+    hosts = {(name[:2], host) for host, name in pool.ran}
+    assert sorted(block for block, _ in hosts) == ["01", "02"]
+    assert {host for _, host in hosts} == {"x", "y"}
+
+
+def test_cells_of_a_host_that_is_lost_run_elsewhere(tmp_path: Path) -> None:
+    pool = MadeUp(lambda _cell, _attempt: "", hosts=("x", "y"))
+    ends = pool.ends
+
+    def lose(cell: Cell, attempt: int) -> str:
+        if len(pool.ran) == 2:
+            pool.hosts.remove("x")
+            return "WorkerLost" if pool.ran[-1][0] == "x" else ends(cell, attempt)
+        return ends(cell, attempt)
+
+    pool.ends = lose
+    run = runner(tmp_path, pool)
+    assert run.run() == 0
+    assert {host for host, _ in pool.ran[2:]} == {"y"}
+    assert {name for _, name in pool.ran} == set(names(run))
+
+
+def test_an_interruption_ends_what_is_under_way_first(tmp_path: Path) -> None:
+    def interrupted(_cell: Cell, attempt: int) -> str:
+        if len(pool.ran) == 2:
+            raise KeyboardInterrupt
+        return ""
+
+    pool = MadeUp(interrupted, guests=2)
+    with pytest.raises(KeyboardInterrupt):
+        runner(tmp_path, pool).run()
+    assert pool.cancelled == 1

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from experiment.config import Configuration, load
+from experiment.manifest import accept, suite_used
 from experiment.plan import Plan, make_plan
-from experiment.runner import InThisThread, accept, suite_used
+from experiment.pools import InThisThread
 from experiment.store import Journal, Store
 from testbed.errors import UsageError
 

@@ -16,8 +16,8 @@ from short_run import CACHE, PROJECT
 from experiment.condition import LXC
 from experiment.config import Configuration, load
 from experiment.evidence import kernel_log
+from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from experiment.runner import Prepared, prepare
 from measure.recording import SampleStream
 from measure.stream import Hello
 from testbed import ledger, watch, watchdog

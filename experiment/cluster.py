@@ -1,0 +1,155 @@
+"""Other hosts, through a Dask scheduler (https://distributed.dask.org): a cell goes to a worker, and comes back whole.
+
+A worker that goes away takes its cell with it, no other, and its host's block goes on on another worker of that host,
+or on another host if it had none.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future, as_completed
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from distributed import Client
+
+from analysis.numbers import several
+from experiment import archive
+from experiment.cell import Outcome
+from experiment.plan import Cell
+from experiment.pools import lost
+from experiment.progress import Progress, Watched
+from experiment.worker import GUEST, Delivery, Order, fulfil, survey
+from testbed.errors import HarnessError, HostError, WorkerLost
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 20
+WAY_OUT = "on each host: python run.py worker {address} (docs/cluster.md)"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A cell under way; ``future`` is the runner's, ``task`` is Dask's."""
+
+    worker: str
+    host: str
+    task: Future[Delivery]
+    future: Future[Outcome]
+
+
+class Cluster:
+    """Used as a context manager. Raises HostError if no scheduler answers at ``address``."""
+
+    def __init__(self, address: str, order: Order) -> None:
+        self._address = address
+        self._order = order
+        self._sent: dict[Cell, Sent] = {}
+
+    def __enter__(self) -> "Cluster":
+        try:
+            self._client = Client(self._address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            hint = "start one: dask scheduler --host 127.0.0.1 (docs/cluster.md)"
+            raise HostError(f"no scheduler answers at {self._address}: {error}", hint) from error
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.cancel()
+        self._client.close()
+
+    def prepare(self, progress: Progress) -> dict[str, dict[str, Any]]:
+        """Have a worker of each host build what it lacks. Manifests, by host name. Raises HostError, UsageError."""
+        workers = self._workers()
+        if not workers:
+            raise HostError(
+                f"no worker at {self._address} has the resource {GUEST!r}", WAY_OUT.format(address=self._address)
+            )
+        first = {host: worker for worker, (host, _) in sorted(workers.items(), reverse=True)}
+        where = f"{several(len(workers), 'worker')} on {several(len(first), 'host')}"
+        progress.stage(f"{where}; each host builds what its cache lacks")
+        asked = {self._executor(worker).submit(survey, self._order): host for host, worker in first.items()}
+        manifests = {}
+        for future in as_completed(asked):
+            manifest = {**future.result(), "guests": self._guests(asked[future])}
+            progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
+            manifests[str(manifest["name"])] = manifest
+        return manifests
+
+    def room(self) -> Mapping[str, int]:
+        workers = self._workers()
+        for cell, sent in list(self._sent.items()):
+            if sent.worker not in workers:
+                self._give_up(cell, WorkerLost(f"its worker {sent.worker} is gone"))
+        room: Counter[str] = Counter()
+        for host, guests in workers.values():
+            room[host] += guests
+        return room
+
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
+        worker = self._free(host)
+        if not worker:
+            gone: Future[Outcome] = Future()
+            gone.set_result(lost(cell, WorkerLost(f"{host} has no worker any more")))
+            return gone
+        task = self._executor(worker).submit(fulfil, replace(self._order, cell=cell, guests=self._guests(host)))
+        sent = Sent(worker, host, task, Future())
+        self._sent[cell] = sent
+        watched.step(f"on {host}")
+        task.add_done_callback(partial(self._deliver, cell, folder))
+        return sent.future
+
+    def cancel(self) -> None:
+        for cell in list(self._sent):
+            self._give_up(cell, WorkerLost("the run was interrupted"))
+
+    def _give_up(self, cell: Cell, error: WorkerLost) -> None:
+        if sent := self._sent.pop(cell, None):  # else it has just come back
+            log.warning("%s failed: %s", cell.name, error)
+            sent.task.cancel()
+            sent.future.set_result(lost(cell, error))
+
+    def _deliver(self, cell: Cell, folder: Path, task: Future[Delivery]) -> None:
+        """Called by one of Dask's threads. What went wrong over there costs the cell, not the run."""
+        sent = self._sent.pop(cell, None)
+        if not sent:
+            return
+        try:
+            delivery = task.result()
+            if delivery.records is not None:
+                archive.unpack_folder(delivery.records, folder)
+            sent.future.set_result(delivery.outcome)
+        except HarnessError as error:
+            sent.future.set_result(lost(cell, error))
+        except OSError as error:  # of this host's disk
+            sent.future.set_exception(error)
+        except Exception as error:
+            log.warning("%s failed: %s: %s", cell.name, type(error).__name__, error)
+            sent.future.set_result(lost(cell, error))
+
+    def _executor(self, worker: str) -> Any:
+        return self._client.get_executor(
+            workers=[worker], allow_other_workers=False, resources={GUEST: 1}, retries=0, pure=False
+        )
+
+    def _workers(self) -> dict[str, tuple[str, int]]:
+        """Host, and guests at a time, of each worker that may run some."""
+        info = self._client.scheduler_info(n_workers=-1)["workers"]
+        return {
+            address: (str(worker["host"]), int(worker["resources"][GUEST]))
+            for address, worker in info.items()
+            if worker.get("resources", {}).get(GUEST, 0) >= 1
+        }
+
+    def _guests(self, host: str) -> int:
+        """That a host runs at a time, in all its workers."""
+        return sum(guests for where, guests in self._workers().values() if where == host)
+
+    def _free(self, host: str) -> str | None:
+        """The worker of a host that has the most room; None if it has none any more."""
+        busy = Counter(sent.worker for sent in self._sent.values())
+        workers = {worker: guests for worker, (where, guests) in self._workers().items() if where == host}
+        return max(workers, key=lambda worker: workers[worker] - busy[worker], default=None)

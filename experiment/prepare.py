@@ -1,0 +1,74 @@
+"""What cells are forked from: image and warm snapshots, from the cache or built."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from experiment import cell as cells
+from experiment.condition import Base
+from experiment.config import Configuration
+from experiment.image import build_image, resolve
+from experiment.plan import Cell
+from experiment.progress import Progress
+from experiment.snapshot import Snapshot, warm_snapshot
+from testbed.accelerator import Accelerator, choose
+from testbed.cache import Cache
+from testbed.image import Image
+from workloads.service_a.dataset import Dataset
+from workloads.service_a.request import Expected
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What cells are forked from."""
+
+    image: Image
+    accelerator: Accelerator
+    dataset: Dataset
+    expected: Expected
+    snapshots: dict[str, Snapshot]  # by their base's name
+
+    def task(
+        self,
+        cell: Cell,
+        configuration: Configuration,
+        folder: Path,
+        scratch: Path,
+        host: str = "",
+        guests: int = 1,
+    ) -> cells.Task:
+        """The task of a cell whose records go to ``folder`` and whose overlays go to ``scratch``."""
+        return cells.Task(
+            cell,
+            configuration,
+            self.snapshots[configuration.condition[cell.condition].base.name],
+            self.accelerator.name,
+            self.expected,
+            folder,
+            scratch,
+            host,
+            guests,
+        )
+
+
+def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], progress: Progress) -> Prepared:
+    """Image and the warm snapshots ``wanted``: from the cache, or built."""
+    progress.stage("dataset")
+    dataset = resolve(configuration, cache)
+    progress.stage(f"image with {dataset.label}")
+    image, data = build_image(cache, configuration, dataset)
+    images = {"service_a": image}
+    expected = Expected(**json.loads((data / "expected.json").read_text()))
+    accelerator = choose(configuration.testbed.accelerator, image.kernel, cache.directory)
+    progress.stage(f"accelerator: {accelerator.name} ({accelerator.reason})")
+    snapshots = {}
+    for base in wanted:
+        report = partial(lambda name, text: progress.stage(f"warm snapshot {name}: {text}"), base.name)
+        if base.service not in images:
+            progress.stage(f"image with {dataset.label} for {base.service}")
+            images[base.service], _ = build_image(cache, configuration, dataset, base.service)
+        made_from = (images[base.service], accelerator, base, expected)
+        snapshots[base.name] = warm_snapshot(cache, configuration, *made_from, report)
+    return Prepared(image, accelerator, dataset, expected, snapshots)

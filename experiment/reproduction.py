@@ -1,0 +1,171 @@
+"""The experiment itself, new or resumed: on this host, one guest or several at a time, or on other hosts."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from analysis.redraw import REPORT
+from experiment import debugging
+from experiment.cell import FailureSeen
+from experiment.config import Configuration, load
+from experiment.difference import differences
+from experiment.estimate import estimate
+from experiment.given import clear_up, configuration, needs, open_cache
+from experiment.manifest import accept, make_manifest, of_hosts, suite_used
+from experiment.plan import Plan, bases, make_plan
+from experiment.plan_view import show_plan
+from experiment.pools import OneByOne, Pool, SideBySide
+from experiment.prepare import prepare
+from experiment.progress import Progress, clock
+from experiment.runner import Runner, draw, remaining
+from experiment.store import Store
+from testbed import host
+from testbed.cache import Cache
+from testbed.errors import HostError, UsageError
+
+DISTURBED = "guests run side by side: times are disturbed, compare fault counts only"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's cells are made, what with, and which folder their guests' overlays fill."""
+
+    pool: Pool
+    manifest: dict[str, Any]
+    scratch: Path
+
+
+def reproduce(given: argparse.Namespace, console: Console) -> int:
+    """Nothing appears in results/ before the first cell can start."""
+    store: Store | None = None
+    if given.resume:
+        own = (given.suite, given.conditions, given.replicates, given.seed, given.accel)
+        if given.quick or any(word is not None for word in own):
+            raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
+        store = Store.open(given.results, given.resume)
+        settings, plan = store.configuration(), store.plan()
+        refuse_changes(store, settings, load(given.config))
+    else:
+        settings = configuration(given)
+        plan = make_plan(settings)
+    refuse_combinations(given)
+    left = remaining(store, plan) if store else list(plan.cells)
+    if store and not left:
+        return finish(store, settings, given, console)
+    expected = estimate(settings, plan)
+    if given.dry_run:
+        show_plan(settings, plan, expected, console)
+        return 0
+    if not given.scheduler:
+        host.require(needs(given.cache))
+    host.require([host.writable(given.results)])
+    console.print(
+        f"{len(left)} cells, about {clock(expected.cell_seconds * len(left) / given.jobs)}; image and warm snapshots, "
+        f"where the cache has none, at most {clock(expected.build_seconds)} more",
+    )
+    if given.jobs > 1:
+        console.print(f"{given.jobs} {DISTURBED}")
+    with ExitStack() as stack:
+        if store:
+            stack.enter_context(store.locked())
+        progress = stack.enter_context(Progress(console, settings.roles, len(left), expected.cell_seconds))
+        place = open_place(given, stack, settings, plan, progress, console)
+        if not store:
+            store = Store.create(given.results, settings, plan)
+            stack.enter_context(store.locked())
+        accept(store, {"run": store.run, **place.manifest, "suite": suite_used(settings)})
+        progress.stage(f"results go to {store.folder}")
+        try:
+            failed = Runner(store, place.scratch, settings, place.pool, progress).run()
+        except KeyboardInterrupt:
+            progress.stage(f"interrupted; go on with: python run.py --resume {store.run}")
+            raise
+    console.print(f"the report is {store.folder / REPORT}, tables and figures beside it")
+    if failed:
+        console.print(
+            f"{failed} of {len(plan.cells)} cells do not count; try them again: python run.py --resume {store.run}",
+        )
+    return 1 if failed else 0
+
+
+def refuse_combinations(given: argparse.Namespace) -> None:
+    """Raises UsageError."""
+    if given.jobs < 1:
+        raise UsageError(f"--jobs {given.jobs}: expected at least 1")
+    if given.scheduler and given.jobs > 1:
+        raise UsageError(
+            "--jobs is of this host, --scheduler of others", "there: python run.py worker --guests N ADDRESS"
+        )
+    if given.keep_guest != "never" and (given.scheduler or given.jobs > 1):
+        raise UsageError("--keep-guest waits for you, at one guest of this host", "leave out --jobs and --scheduler")
+
+
+def open_place(
+    given: argparse.Namespace,
+    stack: ExitStack,
+    settings: Configuration,
+    plan: Plan,
+    progress: Progress,
+    console: Console,
+) -> Place:
+    """Ready to run cells: image and snapshots are there. Raises HostError, UsageError, and what building raises."""
+    wanted = bases(settings, plan.cells)
+    if given.scheduler:
+        with dask():
+            from experiment.cluster import Cluster
+            from experiment.worker import needed
+        cluster = stack.enter_context(Cluster(given.scheduler, needed(settings, wanted)))
+        return Place(cluster, of_hosts(cluster.prepare(progress)), given.results)
+    cache = open_cache(given, console)
+    prepared = prepare(cache, settings, wanted, progress)
+    for entry in cache.shrink(int(given.cache_limit * 1e9)):
+        progress.say(f"{entry.folder.name} was removed: the cache had more than {given.cache_limit:g} GB")
+    manifest = {**make_manifest(prepared), "guests": given.jobs}
+    scratch = cache.directory / "guests"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    if given.jobs > 1:
+        return Place(stack.enter_context(SideBySide(prepared, settings, scratch, given.jobs)), manifest, scratch)
+    return Place(OneByOne(prepared, settings, scratch, keeper(given, progress)), manifest, scratch)
+
+
+@contextmanager
+def dask() -> Iterator[None]:
+    """Around an import that needs it: it is an extra, all else works without it. Raises HostError."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise HostError(f"the module {missing.name} is missing", "pip install '.[cluster]'") from missing
+
+
+def finish(store: Store, settings: Configuration, given: argparse.Namespace, console: Console) -> int:
+    """Of a run whose cells are done: it may have been killed while it was drawn."""
+    console.print(f"{given.resume} is done; nothing is left to run")
+    if not given.dry_run:
+        clear_up(Cache(given.cache.resolve()), console)
+        with store.locked():
+            draw(store.folder, settings)
+        if (store.folder / REPORT).exists():
+            console.print(f"the report is {store.folder / REPORT}, tables and figures beside it")
+    return 0
+
+
+def refuse_changes(store: Store, before: Configuration, now: Configuration) -> None:
+    """Raises UsageError with what differs: cells made under two configurations cannot be compared."""
+    if changed := differences(before, now):
+        raise UsageError(
+            f"the configuration is not that of run {store.run}:\n    " + "\n    ".join(changed),
+            f"take the changes back, start a new run, or go on with the run's own: "
+            f"--config {store.folder / 'configuration.toml'}",
+        )
+
+
+def keeper(given: argparse.Namespace, progress: Progress) -> FailureSeen:
+    """What is done with the guest of a cell that failed."""
+    if given.keep_guest == "never":
+        return lambda _guest, _reason: None
+    return lambda guest, reason: debugging.keep(guest, reason, progress.say)

@@ -1,0 +1,147 @@
+"""A host's side of a distributed run: one cell at a time and guest, from a cache of its own.
+
+Runs inside a Dask worker (https://distributed.dask.org/en/stable/worker.html), which calls ``survey`` and ``fulfil``.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed import Worker, get_worker
+from rich.console import Console
+
+from experiment import apart, archive
+from experiment import cell as cells
+from experiment.condition import Base
+from experiment.config import Configuration
+from experiment.manifest import PROJECT, make_manifest, sources
+from experiment.plan import Cell
+from experiment.pools import lost, this_host
+from experiment.prepare import Prepared, prepare
+from experiment.progress import Progress
+from testbed import ledger
+from testbed.cache import Cache
+from testbed.errors import HostError, UsageError, WorkerLost
+
+CACHE = "PAGING_CACHE"  # in the environment: where this worker's cache is
+GUEST = "guest"  # the resource: guests that a worker may run at a time
+JOIN_S = 60  # for the scheduler to be there
+
+_stopping = threading.Event()
+_preparing = threading.Lock()
+_prepared: dict[str, Prepared] = {}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a host is to be ready for, or, with a cell, to run, beside how many ``guests`` in all at a time.
+
+    ``sources``: of the program that orders.
+    """
+
+    configuration: Configuration
+    bases: tuple[Base, ...]
+    sources: str
+    cell: Cell | None = None
+    guests: int = 1
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A cell's end, and its records as an archive; None if there are none."""
+
+    outcome: cells.Outcome
+    records: bytes | None
+
+
+def survey(order: Order) -> dict[str, Any]:
+    """Get ready: image and warm snapshots, built unless this host has them. This host's manifest.
+
+    Raises UsageError if this host has other sources, and what ``prepare`` raises.
+    """
+    return {**make_manifest(ready(order)), "name": this_host()}
+
+
+def fulfil(order: Order) -> Delivery:
+    """Run the order's cell in a process of its own. It ends in order when nobody waits for it any more."""
+    assert order.cell is not None  # noqa: S101 - survey is for those without
+    prepared = ready(order)
+    directory = own_cache().directory
+    scratch = directory / "guests"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    with ledger.folder(directory, "records-") as place:
+        folder = place / order.cell.name
+        task = prepared.task(order.cell, order.configuration, folder, scratch, this_host(), order.guests)
+        worker = get_worker()
+        key = worker.get_current_task()
+        try:
+            outcome = apart.perform(task, lambda _: None, lambda _: None, lambda: wanted(worker, key))
+        except WorkerLost as error:
+            outcome = lost(order.cell, error)
+        return Delivery(outcome, archive.pack_folder(folder) if folder.exists() else None)
+
+
+def wanted(worker: Any, key: Any) -> bool:
+    """Whether the scheduler still wants a task: not if the run that gave it was interrupted, or is gone."""
+    state = worker.state.tasks.get(key)
+    return not _stopping.is_set() and state is not None and state.state != "cancelled"
+
+
+def ready(order: Order) -> Prepared:
+    """Once a process; several processes of a host share the cache, and wait for each other there."""
+    if sources() != order.sources:
+        raise UsageError(
+            f"{this_host()} has other sources than the host that runs run.py",
+            "check out the same commit on every host, make setup there, and start its worker again",
+        )
+    key = order.configuration.model_dump_json() + repr(order.bases)
+    with _preparing:
+        if key not in _prepared:
+            console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+            with Progress(console, order.configuration.roles, 0, 0) as progress:
+                _prepared[key] = prepare(own_cache(), order.configuration, order.bases, progress)
+        return _prepared[key]
+
+
+def own_cache() -> Cache:
+    cache = Cache(Path(os.environ.get(CACHE) or PROJECT / ".cache").resolve())
+    ledger.begin(cache.directory)
+    return cache
+
+
+def serve(scheduler: str, number: int, cache: Path) -> None:
+    """Be a worker for as long as the scheduler is there. Raises HostError if it is not."""
+    os.environ[CACHE] = str(cache)
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it sets its own when it is imported
+    ledger.reconcile(own_cache().directory)
+    try:
+        asyncio.run(work(scheduler, number))
+    except (OSError, TimeoutError) as error:
+        raise HostError(f"no scheduler answers at {scheduler}: {error}", "start one: dask scheduler") from error
+
+
+async def work(scheduler: str, number: int) -> None:
+    worker = Worker(
+        scheduler,
+        nthreads=number,
+        resources={GUEST: number},
+        memory_limit=0,  # what a guest takes is not this process's
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",
+        death_timeout=JOIN_S,
+    )
+    async with worker:
+        try:
+            await worker.finished()
+        finally:
+            _stopping.set()
+
+
+def needed(configuration: Configuration, bases: Sequence[Base]) -> Order:
+    """The order without a cell."""
+    return Order(configuration, tuple(bases), sources())

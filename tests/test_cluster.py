@@ -1,0 +1,202 @@
+"""Cells on other hosts, through a real Dask scheduler with workers in this process; what they run is made up."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import LocalCluster, get_worker
+from rich.console import Console
+
+from experiment import archive, cluster
+from experiment.cell import Outcome
+from experiment.cluster import Cluster
+from experiment.condition import LXC
+from experiment.config import load
+from experiment.plan import Cell
+from experiment.pools import this_host
+from experiment.progress import Progress, Watched
+from experiment.worker import GUEST, Delivery, Order, ready, wanted
+from testbed.errors import HostError, UsageError
+
+PROJECT = Path(__file__).parent.parent
+SHIPPED = load(PROJECT / "experiments.toml")
+ORDER = Order(SHIPPED, (LXC,), "these")
+CELL = Cell(1, "baseline", "lxc", "off")
+OTHER = Cell(1, "siblings", "lxc", "siblings")
+LIMIT_S = 30
+LOCAL: dict[str, Any] = {
+    "processes": False,
+    "dashboard_address": "127.0.0.1:0",
+    "worker_dashboard_address": "127.0.0.1:0",
+}
+
+
+@pytest.fixture
+def scheduler() -> Iterator[LocalCluster]:
+    with LocalCluster(**LOCAL, n_workers=2, threads_per_worker=2, resources={GUEST: 1}) as made:
+        yield made
+
+
+@pytest.fixture
+def pool(scheduler: LocalCluster) -> Iterator[Cluster]:
+    with Cluster(scheduler.scheduler_address, ORDER) as made:
+        until(lambda: sum(made.room().values()) == 2)
+        yield made
+
+
+ACT: list[Callable[[Order], Delivery]] = []
+
+
+def act(order: Order) -> Delivery:
+    """What workers run: it is known to them by its name, so it may be any function of this process."""
+    return ACT[-1](order)
+
+
+@pytest.fixture(autouse=True)
+def _acted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "fulfil", act)
+
+
+def until(holds: Any) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def submit(pool: Cluster, cell: Cell, folder: Path) -> Future[Outcome]:
+    (host,) = pool.room()
+    return pool.submit(host, cell, folder / cell.name, Watched(cell, cell.name, {}))
+
+
+def test_a_cell_comes_back_with_its_records(pool: Cluster, tmp_path: Path) -> None:
+    def fulfil(order: Order) -> Delivery:
+        assert order.cell
+        folder = tmp_path / "there" / order.cell.name
+        folder.mkdir(parents=True)
+        (folder / "cell.jsonl").write_text(order.cell.name)
+        return Delivery(Outcome(order.cell, True, True, "", 2.0), archive.pack_folder(folder))
+
+    ACT.append(fulfil)
+    futures = [submit(pool, cell, tmp_path / "here") for cell in (CELL, OTHER)]
+    assert [future.result(LIMIT_S).cell for future in futures] == [CELL, OTHER]
+    for cell in (CELL, OTHER):
+        assert (tmp_path / "here" / cell.name / "cell.jsonl").read_text() == cell.name
+
+
+def test_a_worker_runs_as_many_at_a_time_as_it_may(pool: Cluster, tmp_path: Path) -> None:
+    """The pool spreads what it is given over the workers; a third cell would wait for one of the two."""
+    places: list[str] = []
+    release = threading.Event()
+
+    def fulfil(order: Order) -> Delivery:
+        places.append(get_worker().address)
+        release.wait(LIMIT_S)
+        assert order.cell
+        return Delivery(Outcome(order.cell, True, True, "", 2.0), None)
+
+    ACT.append(fulfil)
+    third = Cell(2, "baseline", "lxc", "off")
+    futures = [submit(pool, cell, tmp_path) for cell in (CELL, OTHER, third)]
+    until(lambda: len(places) == 2)
+    time.sleep(0.5)
+    assert len(set(places)) == len(places) == 2
+    release.set()
+    assert all(future.result(LIMIT_S).valid for future in futures)
+
+
+def test_what_goes_wrong_over_there_costs_the_cell_alone(pool: Cluster, tmp_path: Path) -> None:
+    def fulfil(order: Order) -> Delivery:
+        if order.cell == CELL:
+            raise HostError("qemu-img is gone", "get it")
+        raise ZeroDivisionError("a bug")
+
+    ACT.append(fulfil)
+    first, second = (submit(pool, cell, tmp_path).result(LIMIT_S) for cell in (CELL, OTHER))
+    assert (first.complete, first.valid, first.kind) == (False, False, "HostError")
+    assert "qemu-img is gone" in first.reason
+    assert (second.complete, second.kind) == (False, "ZeroDivisionError")
+
+
+def test_damaged_records_cost_the_cell_and_leave_nothing(pool: Cluster, tmp_path: Path) -> None:
+    ACT.append(lambda order: Delivery(Outcome(order.cell or CELL, True, True, "", 1.0), b"cut"))
+    outcome = submit(pool, CELL, tmp_path / "here").result(LIMIT_S)
+    assert (outcome.valid, outcome.kind) == (False, "CellError")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_worker_that_goes_away_takes_its_cell_with_it_and_no_other(
+    scheduler: LocalCluster, pool: Cluster, tmp_path: Path
+) -> None:
+    places: dict[Cell | None, str] = {}
+    release = threading.Event()
+
+    def fulfil(order: Order) -> Delivery:
+        places[order.cell] = get_worker().address
+        release.wait(LIMIT_S)
+        assert order.cell
+        return Delivery(Outcome(order.cell, True, True, "", 2.0), None)
+
+    ACT.append(fulfil)
+    futures = {cell: submit(pool, cell, tmp_path) for cell in (CELL, OTHER)}
+    until(lambda: len(places) == 2)
+    remove = scheduler.scheduler.remove_worker  # as when its connection breaks
+    scheduler.sync(remove, address=places[CELL], stimulus_id="test", close=False)
+    until(lambda: futures[CELL].done() if pool.room() else False)
+    assert futures[CELL].result().kind == "WorkerLost"
+    assert not futures[OTHER].done()
+    assert sum(pool.room().values()) == 1
+    release.set()
+    assert futures[OTHER].result(LIMIT_S).valid
+    assert submit(pool, CELL, tmp_path).result(LIMIT_S).valid
+
+
+def test_cells_of_an_interrupted_run_are_told_so(pool: Cluster, tmp_path: Path) -> None:
+    told = threading.Event()
+    begun = threading.Event()
+
+    def fulfil(_order: Order) -> Delivery:
+        worker = get_worker()
+        key = worker.get_current_task()
+        begun.set()
+        deadline = time.monotonic() + LIMIT_S
+        while wanted(worker, key) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if time.monotonic() < deadline:
+            told.set()
+        raise KeyError
+
+    ACT.append(fulfil)
+    future = submit(pool, CELL, tmp_path)
+    assert begun.wait(LIMIT_S)
+    pool.cancel()
+    assert future.result(1).kind == "WorkerLost"
+    assert told.wait(LIMIT_S)
+
+
+def test_a_host_with_other_sources_is_refused() -> None:
+    with pytest.raises(UsageError, match=f"{this_host()} has other sources"):
+        ready(ORDER)
+
+
+def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    with (
+        pytest.raises(HostError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"),
+        Cluster("tcp://127.0.0.1:9", ORDER),
+    ):
+        pass
+
+
+def test_workers_without_the_resource_are_passed_over() -> None:
+    with (
+        LocalCluster(**LOCAL, n_workers=1) as made,
+        Cluster(made.scheduler_address, ORDER) as pool,
+    ):
+        assert pool.room() == {}
+        with pytest.raises(HostError, match="no worker at"):
+            pool.prepare(Progress(Console(quiet=True), {}, 0, 0))

@@ -1,0 +1,110 @@
+"""One plan on two real worker processes, one of which is killed, and several guests at a time on one host."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from short_run import (
+    CACHE,
+    PROJECT,
+    assert_complete,
+    assert_nothing_left,
+    command,
+    configuration,
+    finish,
+    runs,
+    short_folders,
+    start,
+)
+
+from testbed import ledger
+
+pytestmark = pytest.mark.guest
+
+PLAN = ("--conditions", "baseline,working-set", "--replicates", "1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    configuration(tmp_path)
+    before = short_folders()
+    yield tmp_path
+    assert_nothing_left(before)
+
+
+@contextmanager
+def ended(process: "subprocess.Popen[str]", limit: float = 90) -> Iterator["subprocess.Popen[str]"]:
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(limit)
+        finally:
+            process.kill()
+
+
+def head(cell: Path) -> dict[str, object]:
+    record: dict[str, object] = json.loads((cell / "cell.jsonl").read_text().splitlines()[0])
+    return record
+
+
+def worker_that_records(
+    step: str, workers: Sequence["subprocess.Popen[str]"], limit: float = 300
+) -> "subprocess.Popen[str]":
+    """The worker whose cell has come to that step: a process of its own has the cell's record open."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        for path in CACHE.glob("records-*/*/cell.jsonl"):
+            for worker in workers:
+                children = psutil.Process(worker.pid).children()
+                own = any(file.path == str(path) for child in children for file in child.open_files())
+                if own and f'"step": "{step}"' in path.read_text():
+                    return worker
+        time.sleep(0.1)
+    raise AssertionError(f"no worker came to {step}")
+
+
+@pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
+def test_guests_side_by_side_on_one_host(folder: Path) -> None:
+    done = finish(folder, *PLAN, "--jobs", "2")
+    assert done.returncode == 0
+    assert "2 guests run side by side: times are disturbed" in done.stdout
+    (run,) = runs(folder)
+    assert_complete(run)
+    assert {head(cell)["guests"] for cell in (run / "cells").iterdir()} == {2}
+    assert "Up to 2 guests ran side by side" in (run / "report.html").read_text()
+
+
+def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    listen = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", *listen]
+    with (
+        ended(subprocess.Popen(dask, cwd=folder, text=True)),
+        ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as first,
+        ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as second,
+    ):
+        time.sleep(5)
+        runner = start(folder, *PLAN, "--scheduler", address)
+        lost = worker_that_records("alpha-ready", [first, second])
+        lost.kill()
+        said, _ = runner.communicate(timeout=600)
+        print(said)
+        assert runner.returncode == 0
+        assert said.count("WorkerLost") + said.count("is gone") >= 1
+        (run,) = runs(folder)
+        assert_complete(run)
+        assert sum("(attempt 2)" in line for line in said.splitlines()) == 1
+        assert len(list((run / "cells").iterdir())) == 2
+    ledger.reconcile(CACHE)  # what the killed worker itself had made
