@@ -18,8 +18,8 @@ from experiment.reading import settings_of
 from experiment.store import Store
 
 PROJECT = Path(__file__).parent.parent
-REFERENCE = PROJECT / "results" / "reference"
-FINDINGS = PROJECT / "docs" / "findings.md"
+# The committed runs: the page of their findings, and the replicates that they must have.
+COMMITTED = {"reference": ("findings.md", 8), "controls": ("findings-controls.md", 6)}
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
 DOMAIN = "<kernel>/home/me/.cache/disk-1/vmlinuz</kernel><source file='/home/me/.cache/guests/a/root.qcow2'/>"
 COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.csv", "claims.csv")
@@ -69,17 +69,20 @@ def test_a_damaged_stream_is_told_and_its_cell_left_out(packed: Path, damage: st
     assert not found.cells.set_index("cell").loc["01-baseline", "valid"]
 
 
-def test_the_reference_run_says_what_it_said_when_it_was_committed(tmp_path: Path) -> None:
-    copy = tmp_path / "reference"
-    shutil.copytree(REFERENCE, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_run_says_what_it_said_when_it_was_committed(tmp_path: Path, name: str) -> None:
+    page, replicates = COMMITTED[name]
+    committed, copy = PROJECT / "results" / name, tmp_path / name
+    shutil.copytree(committed, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
     settings = settings_of(Store(copy))
     found = study(copy, settings.bars, settings.roles)
     assert found.run.problems == ()
     redraw(found)
-    assert findings(found, "reference") == FINDINGS.read_text(), "run.py findings reference > docs/findings.md"
-    for name in (*COMPUTED, "summary.csv"):
-        computed, committed = (pd.read_csv(folder / "tables" / name) for folder in (copy, REFERENCE))
-        pd.testing.assert_frame_equal(computed, committed, rtol=1e-9, obj=name)
-    plan = json.loads((REFERENCE / "plan.json").read_text())
-    assert len({cell["replicate"] for cell in plan["cells"]}) >= 8
-    assert sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < 10 * 2**20
+    told = (PROJECT / "docs" / page).read_text()
+    assert findings(found, name) == told, f"run.py findings {name} > docs/{page}"
+    for table in (*COMPUTED, "summary.csv"):
+        now, then = (pd.read_csv(folder / "tables" / table) for folder in (copy, committed))
+        pd.testing.assert_frame_equal(now, then, rtol=1e-9, obj=table)
+    plan = json.loads((committed / "plan.json").read_text())
+    assert len({cell["replicate"] for cell in plan["cells"]}) >= replicates
+    assert sum(path.stat().st_size for path in committed.rglob("*") if path.is_file()) < 10 * 2**20
