@@ -1,6 +1,6 @@
 # make reproduce   set up this machine and run the whole experiment
 # make test        set up this machine and run every test, those with a real guest too
-# make check       everything without a guest, under 2 minutes
+# make check       everything without a guest, a little over 2 minutes
 # make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
 # make images      image and warm snapshot that the tests start from
 # make conditions  one cell of each control and peer, and some of the sweep, on a real guest (half an hour)

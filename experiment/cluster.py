@@ -36,7 +36,6 @@ class Sent:
     """A cell under way; ``future`` is the runner's, ``task`` is Dask's."""
 
     worker: str
-    host: str
     task: Future[Delivery]
     future: Future[Outcome]
 
@@ -96,7 +95,7 @@ class Cluster:
             gone.set_result(lost(cell, WorkerLost(f"{host} has no worker any more")))
             return gone
         task = self._executor(worker).submit(fulfil, replace(self._order, cell=cell, guests=self._guests(host)))
-        sent = Sent(worker, host, task, Future())
+        sent = Sent(worker, task, Future())
         self._sent[cell] = sent
         watched.step(f"on {host}")
         task.add_done_callback(partial(self._deliver, cell, folder))
