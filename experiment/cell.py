@@ -183,6 +183,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"]),
             condition.advance.seconds if condition.advance else None,
             condition.bring_in,
+            configuration.warm.idle_rounds,
         )
         before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)

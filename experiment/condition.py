@@ -50,7 +50,7 @@ class Condition(Base):
     policy: Policy
     against: Name = "baseline"  # what it is compared with
     pressure: bool = True
-    bring_in: bool = False  # service A, by a request before alpha
+    bring_in: bool = False  # service A, by a request before alpha comes, goes and comes again
     alpha_mib: Count | None = None
     before_request_s: Seconds | None = None
     swapped_out_mib: Annotated[float, Field(ge=0)] | None = None

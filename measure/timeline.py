@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from measure.recording import EventStream, SampleStream
+from measure.recording import Event, EventStream, SampleStream
 from measure.stream import Mark, Start, Stop, Tick
 from testbed.guest import Guest
 from testbed.shell import Shell
@@ -61,7 +61,8 @@ class Timeline:
     whose faults are not to set off what the cell is about.
 
     Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory. With
-    ``bring_in`` it comes before alpha.
+    ``bring_in`` it comes before alpha, and ``idle_rounds`` of alpha alone, as in the making of the warm snapshot: one
+    alone pushes out little of what was just used.
     With ``advance_s`` the guest's peer is told to go so long before the request; nobody waits for it to be done.
     """
 
@@ -77,6 +78,7 @@ class Timeline:
     arm: Callable[[Shell], None]
     advance_s: float | None = None
     bring_in: bool = False
+    idle_rounds: int = 0
 
     def perform(self, shell: Shell) -> Response:
         """All steps from "RDBMS is up" to the end of the recording; the response is not judged here.
@@ -87,6 +89,10 @@ class Timeline:
         self.arm(shell)
         if self.bring_in or not self.pressure:
             self._bring_in()
+        for _ in range(self.idle_rounds if self.bring_in else 0):
+            self.note("idle-round")
+            self._run_alpha(shell)
+            self.topology.stop_alpha(shell)
         if self.pressure:
             self._start_alpha(shell)
         # From here to the end nothing is done over SSH.
@@ -106,9 +112,14 @@ class Timeline:
 
     def _start_alpha(self, shell: Shell) -> None:
         self.note("alpha-start")
-        self.topology.start_alpha(shell)
-        ready = self.streams.alpha.wait_event("ready", self.alpha_limit_s, self.guest)
+        ready = self._run_alpha(shell)
         self.note("alpha-ready", guest=ready.get("t"))
+
+    def _run_alpha(self, shell: Shell) -> Event:
+        """Until every page of it is written; what it says of that."""
+        seen = len(self.streams.alpha.events("ready"))
+        self.topology.start_alpha(shell)
+        return self.streams.alpha.wait_event("ready", self.alpha_limit_s, self.guest, nth=seen + 1)
 
     def _bring_in(self) -> None:
         self.note("warm-up-request")

@@ -47,8 +47,17 @@ class Peer:
 
 
 class Alpha:
-    def wait_event(self, _name: str, _limit: float, _guest: object) -> dict[str, object]:
-        return {"t": 99.0}
+    def __init__(self) -> None:
+        self.ready: list[dict[str, object]] = []
+
+    def events(self, name: str) -> list[dict[str, object]]:
+        assert name == "ready"
+        return self.ready
+
+    def wait_event(self, name: str, _limit: float, _guest: object, nth: int) -> dict[str, object]:
+        assert nth == len(self.events(name)) + 1, "an earlier round's is not this one's"
+        self.ready.append({"t": 99.0})
+        return self.ready[-1]
 
 
 class Topology:
@@ -57,6 +66,11 @@ class Topology:
 
     def start_alpha(self, _shell: object) -> None:
         self.started += 1
+        self.runs = True
+
+    def stop_alpha(self, _shell: object) -> None:
+        assert self.runs
+        self.runs = False
 
 
 class Guest:
@@ -98,6 +112,7 @@ def play(
         lambda _shell: steps.append("armed"),
         advance_s,
         bring_in,
+        2,
     )
     response = performance.perform(None)  # type: ignore[arg-type]
     assert response.rows == 3
@@ -122,5 +137,5 @@ def test_a_peer_is_told_to_go_so_long_before_the_request(monkeypatch: pytest.Mon
 
 def test_what_is_to_be_protected_is_brought_in_before_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
     steps, started = play(monkeypatch, pressure=True, bring_in=True)
-    before = ["armed", "warm-up-request", "GET", "warm-up-response", "alpha-start", "alpha-ready"]
-    assert (steps, started) == ([*before, *RECORDED], 1)
+    before = ["armed", "warm-up-request", "GET", "warm-up-response", "idle-round", "idle-round"]
+    assert (steps, started) == ([*before, "alpha-start", "alpha-ready", *RECORDED], 3)
