@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import IO, Any, cast
 
 from experiment.cell import Outcome, StepSeen, Task, TickSeen
@@ -23,8 +22,8 @@ from experiment.interrupts import INTERRUPTED, Interrupts
 from experiment.progress import set_up_log
 from testbed import ledger
 from testbed.errors import WorkerLost
+from testbed.process import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-m", "experiment.apart")
 POLL_S = 0.2
 STEP, TICK, OUTCOME, ERROR = "step", "tick", "outcome", "error"

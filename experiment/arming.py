@@ -65,9 +65,13 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
         shell.run("systemctl", "daemon-reload")
 
 
-def arm(shell: Shell, condition: Condition, cgroup: str) -> None:
-    """Set the prefetcher's policy and what else is to happen by itself; ``cgroup``: service A's folder."""
+def arm(shell: Shell, condition: Condition, cgroup: str, trace: bytes) -> None:
+    """Set the prefetcher's policy and what else is to happen by itself.
+
+    ``cgroup``: service A's folder; ``trace``: the set file of policy oracle, of no other.
+    """
     if condition.policy == "oracle":
+        prefetch.install.put_trace(shell, trace)
         prefetch.install.set_policy(shell, condition.policy, prefetch.install.TRACE)
     elif condition.policy != "none":
         prefetch.install.set_policy(shell, condition.policy)

@@ -40,9 +40,8 @@ from testbed import ledger
 from testbed.cache import State, state
 from testbed.connection import PREFIX
 from testbed.errors import CellError, UsageError
-from testbed.process import run
+from testbed.process import PROJECT, run
 
-PROJECT = Path(__file__).resolve().parent.parent
 REFERENCE = PROJECT / "results" / "reference"
 
 

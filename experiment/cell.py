@@ -1,13 +1,15 @@
 """One cell: a fork of the warm snapshot, the paper's steps, the checks. A function of its task alone."""
 
 import errno
+import gzip
 import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import prefetch.install
 from experiment import arming, evidence
 from experiment.condition import Condition
 from experiment.config import Configuration
@@ -16,13 +18,14 @@ from experiment.snapshot import Snapshot
 from experiment.store import Journal
 from measure import hostuse
 from measure.recording import EventStream, SampleStream
-from measure.stream import Hello, Tick
+from measure.stream import Hello, Mark, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
 from measure.validity import Facts, check_cell
 from testbed import ledger
 from testbed.connection import connect
-from testbed.errors import DiskFull
+from testbed.errors import DiskFull, UsageError
 from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest, restore
+from testbed.shell import Shell
 from testbed.watch import CONSOLE_BYTES
 from workloads.service_a.request import Expected
 
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FREE_SOME = "free some, then go on with --resume; what is recorded stays"
+REHEARSAL = "rehearsal"  # a folder in a cell of policy oracle, with the records of its rehearsal ...
+TRACE = "trace.set"  # ... and what that needed
 
 StepSeen = Callable[[str], None]
 TickSeen = Callable[[Tick], None]
@@ -49,6 +54,7 @@ class Task:
     scratch: Path  # for the overlays, which are thrown away
     host: str = ""  # it runs on ...
     guests: int = 1  # ... which runs so many at a time
+    rehearses: bool = False  # its own cell: see rehearse
 
     @property
     def condition(self) -> Condition:
@@ -111,7 +117,8 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
     )
     complete, verdict = False, Verdict("Interrupted", "interrupted")
     try:
-        verdict = run_steps(task, journal, on_step, on_tick, on_failure)
+        rehearsed = rehearse(task, on_step, on_failure) if condition.policy == "oracle" else Verdict()
+        verdict = rehearsed if rehearsed.reason else run_steps(task, journal, on_step, on_tick, on_failure)
         complete = True
     except Exception as error:
         full = isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL
@@ -130,10 +137,45 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
     return Outcome(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
 
 
+def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Verdict:
+    """What policy oracle is told: what this very cell needs, from a fork where the prefetcher only records."""
+    recording = task.condition.model_copy(update={"policy": "off", "advance": None})
+    conditions = {**task.configuration.condition, task.cell.condition: recording}
+    configuration = task.configuration.model_copy(update={"condition": conditions})
+    rehearsal = replace(task, configuration=configuration, folder=task.folder / REHEARSAL, rehearses=True)
+    rehearsal.folder.mkdir()
+    with Journal(rehearsal.folder / "cell.jsonl") as journal:
+        verdict = run_steps(rehearsal, journal, lambda step: on_step(f"rehearsal: {step}"), lambda _: None, on_failure)
+    return replace(verdict, reason=f"rehearsal: {verdict.reason}") if verdict.reason else verdict
+
+
+def keep_trace(task: Task, shell: Shell, guest: Guest, streams: Streams) -> None:
+    """The set file of the request's activation, once that has been recorded. Raises GuestError."""
+    request = next(r.t for r in streams.samples.records if isinstance(r, Mark) and r.name == "request")
+
+    def is_recorded() -> bool:
+        records = [r for r in streams.prefetch.events("record") if r.get("group") == "service_a"]
+        return any(float(str(record["t"])) > request for record in records)
+
+    guest.wait(is_recorded, task.configuration.limits.request_s, "the record of the activation")
+    (task.folder / TRACE).write_bytes(prefetch.install.read_trace(shell, "service_a"))
+
+
+def read_trace(folder: Path) -> bytes:
+    """Of a cell's folder, a packed one, too. Raises UsageError if it has had no rehearsal."""
+    path = folder / REHEARSAL / TRACE
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.exists():
+        return gzip.decompress(packed.read_bytes())
+    if not path.exists():
+        raise UsageError(f"{folder.name}: its rehearsal has left no trace", "policy oracle needs one: run the cell")
+    return path.read_bytes()
+
+
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:
     """The cell's work."""
     configuration, condition = task.configuration.of(task.cell.condition), task.condition
-
+    trace = read_trace(task.folder) if condition.policy == "oracle" else b""
     instants: list[tuple[float, float]] = []
 
     def note(step: str, **values: object) -> None:
@@ -180,7 +222,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             configuration.limits.request_s,
             condition.pressure,
             note,
-            lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"]),
+            lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"], trace),
             condition.advance.seconds if condition.advance else None,
             condition.bring_in,
             configuration.warm.idle_rounds,
@@ -193,6 +235,8 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         journal.write("mechanism", **arming.mechanism(shell, condition))
         for record in arming.advances(streams.peer):
             journal.write("advance", **record)
+        if task.rehearses:
+            keep_trace(task, shell, guest, streams)
         streams.raise_failure()
         records = list(streams.samples.records)
         alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None

@@ -28,6 +28,8 @@ from testbed.errors import HarnessError, HostError, WorkerLost
 log = logging.getLogger(__name__)
 
 CONNECT_S = 20
+Workers = dict[str, tuple[str, int]]
+"""Host, and guests at a time, of each worker that may run some."""
 WAY_OUT = "on each host: python run.py worker {address} (docs/cluster.md)"
 
 
@@ -73,7 +75,7 @@ class Cluster:
         asked = {self._executor(worker).submit(survey, self._order): host for host, worker in first.items()}
         manifests = {}
         for future in as_completed(asked):
-            manifest = {**future.result(), "guests": self._guests(asked[future])}
+            manifest = {**future.result(), "guests": guests_of(asked[future], workers)}
             progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
             manifests[str(manifest["name"])] = manifest
         return manifests
@@ -89,12 +91,13 @@ class Cluster:
         return room
 
     def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
-        worker = self._free(host)
+        workers = self._workers()
+        worker = self._free(host, workers)
         if not worker:
             gone: Future[Outcome] = Future()
             gone.set_result(lost(cell, WorkerLost(f"{host} has no worker any more")))
             return gone
-        task = self._executor(worker).submit(fulfil, replace(self._order, cell=cell, guests=self._guests(host)))
+        task = self._executor(worker).submit(fulfil, replace(self._order, cell=cell, guests=guests_of(host, workers)))
         sent = Sent(worker, task, Future())
         self._sent[cell] = sent
         watched.step(f"on {host}")
@@ -134,8 +137,7 @@ class Cluster:
             workers=[worker], allow_other_workers=False, resources={GUEST: 1}, retries=0, pure=False
         )
 
-    def _workers(self) -> dict[str, tuple[str, int]]:
-        """Host, and guests at a time, of each worker that may run some."""
+    def _workers(self) -> Workers:
         info = self._client.scheduler_info(n_workers=-1)["workers"]
         return {
             address: (str(worker["host"]), int(worker["resources"][GUEST]))
@@ -143,12 +145,13 @@ class Cluster:
             if worker.get("resources", {}).get(GUEST, 0) >= 1
         }
 
-    def _guests(self, host: str) -> int:
-        """That a host runs at a time, in all its workers."""
-        return sum(guests for where, guests in self._workers().values() if where == host)
-
-    def _free(self, host: str) -> str | None:
+    def _free(self, host: str, workers: Workers) -> str | None:
         """The worker of a host that has the most room; None if it has none any more."""
         busy = Counter(sent.worker for sent in self._sent.values())
-        workers = {worker: guests for worker, (where, guests) in self._workers().items() if where == host}
-        return max(workers, key=lambda worker: workers[worker] - busy[worker], default=None)
+        room = {worker: guests - busy[worker] for worker, (where, guests) in workers.items() if where == host}
+        return max(room, key=room.__getitem__, default=None)
+
+
+def guests_of(host: str, workers: Workers) -> int:
+    """That a host runs at a time, in all its workers."""
+    return sum(guests for where, guests in workers.values() if where == host)

@@ -21,14 +21,15 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
     steps, usual = configuration.steps, configuration.estimate
     waits = steps.before_alpha_s + steps.before_recording_s + steps.after_response_s
     conditions = [configuration.condition[cell.condition] for cell in plan.cells]
-    pressed = sum(condition.pressure for condition in conditions)
-    idle = sum(steps.before_request_s if c.before_request_s is None else c.before_request_s for c in conditions)
+    performed = [*conditions, *(condition for condition in conditions if condition.policy == "oracle")]  # its rehearsal
+    pressed = sum(condition.pressure for condition in performed)
+    idle = sum(steps.before_request_s if c.before_request_s is None else c.before_request_s for c in performed)
     # Without pressure a request takes alpha's place. Slow disks cost a cell less than its times vary.
     seconds = (
-        len(plan.cells) * (usual.overhead_s + waits + usual.request_s)
+        len(performed) * (usual.overhead_s + waits + usual.request_s)
         + idle
         + pressed * usual.alpha_s
-        + (len(plan.cells) - pressed) * usual.request_s
+        + (len(performed) - pressed) * usual.request_s
     )
     warm = configuration.warm
     snapshot = (

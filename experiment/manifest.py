@@ -18,9 +18,7 @@ from experiment.store import Store
 from testbed.accelerator import machine_key
 from testbed.cache import digest_files
 from testbed.errors import HostError, UsageError
-from testbed.process import run
-
-PROJECT = Path(__file__).resolve().parent.parent
+from testbed.process import PROJECT, run
 
 
 def make_manifest(prepared: Prepared) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from traitlets.config import Config
 
 from experiment.store import Store
 from testbed.errors import HostError
+from testbed.process import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOK = PROJECT / "analysis" / "review.ipynb"
 LIMIT_S = 600  # a cell of the notebook
 

@@ -3,16 +3,20 @@
 import gzip
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from analysis.redraw import redraw
 from analysis.study import study
+from experiment.cell import TRACE
+from experiment.evidence import EVIDENCE
 from experiment.reading import settings_of
 from experiment.store import Store
 from testbed.errors import UsageError
+from testbed.process import PROJECT
 
 # Of a cell, what is large; of the tables, the one that is.
-STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log")
+STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log", TRACE)
 LARGE_TABLE = "system.csv"
 KEPT = ("configuration.toml", "plan.json", "manifest.json")
 DOMAIN = "domain.xml"
@@ -25,6 +29,7 @@ def pack(store: Store, target: Path) -> Path:
     aside = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
+    places = places_of(store)
     for name in KEPT:
         shutil.copyfile(store.folder / name, aside / name)
     for part in ("cells", "failed"):
@@ -35,8 +40,8 @@ def pack(store: Store, target: Path) -> Path:
                 shutil.copyfile(path, copy)
                 if path.name in STREAMS:
                     compress(copy)
-                elif path.name == DOMAIN:
-                    copy.write_text(without_place(copy.read_text()))
+                elif path.name == DOMAIN or path.parent.name == EVIDENCE:
+                    copy.write_text(without_places(copy.read_text(errors="replace"), places))
     aside.rename(target)
     settings = settings_of(store)
     redraw(study(target, settings.bars, settings.roles))
@@ -44,10 +49,21 @@ def pack(store: Store, target: Path) -> Path:
     return target
 
 
-def without_place(domain: str) -> str:
-    """Where the cache lies is nobody's business but this machine's."""
-    kernel = re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", domain)
-    return domain.replace(f"{kernel[1]}/", "CACHE/") if kernel else domain
+def places_of(store: Store) -> dict[str, str]:
+    """Where cache, run and project lie, and the words that stand for them in a packed run; the longest first."""
+    places = {str(store.folder.parent.resolve()): "RESULTS", str(PROJECT): "PROJECT"}
+    for domain in store.folder.glob(f"*/*/{DOMAIN}"):
+        if kernel := re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", domain.read_text(errors="replace")):
+            places[kernel[1]] = "CACHE"
+    return dict(sorted(places.items(), key=lambda place: -len(place[0])))
+
+
+def without_places(text: str, places: Mapping[str, str]) -> str:
+    """What is nobody's business but this machine's: where things lie, its name, and whose environment QEMU had."""
+    for place, word in places.items():
+        text = re.sub(f"{re.escape(place)}(?=/)", word, text)
+    text = re.sub(r"^(PATH|HOME|USER|LOGNAME)=.*?(?= \\$|$)", r"\1=...", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=, hostname: )\S+", "...", text)
 
 
 def compress(path: Path) -> None:

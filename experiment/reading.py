@@ -7,10 +7,11 @@ from analysis.study import Study, study
 from experiment.config import Configuration, load
 from experiment.store import Store
 from testbed.errors import UsageError
+from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
-SHIPPED = Path(__file__).resolve().parent.parent / "experiments.toml"
+SHIPPED = PROJECT / "experiments.toml"
 
 
 def settings_of(store: Store) -> Configuration:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiment import arming
+from experiment.cell import read_trace
 from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.debugging import named
@@ -34,6 +35,7 @@ class Wanted:
     base: Base
     cell: Cell | None = None
     store: Store | None = None
+    trace: bytes = b""  # of a cell of policy oracle
 
     @property
     def disk_iops(self) -> int:
@@ -76,7 +78,8 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
     if settings.testbed.accelerator != "auto":
         testbed = configuration.testbed.model_copy(update={"accelerator": settings.testbed.accelerator})
         configuration = configuration.model_copy(update={"testbed": testbed})
-    return Wanted(configuration, configuration.condition[cell.condition].base, cell, store)
+    trace = read_trace(store.cell_folder(cell)) if cell.policy == "oracle" else b""
+    return Wanted(configuration, configuration.condition[cell.condition].base, cell, store, trace)
 
 
 @contextmanager
@@ -100,7 +103,8 @@ def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Gue
             own = configuration.of(wanted.cell.condition)
             arming.prepare(shell, own, condition)
             time.sleep(configuration.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
-            arming.arm(shell, condition, arming.make_topology(own, condition).cgroups["service_a"])
+            cgroup = arming.make_topology(own, condition).cgroups["service_a"]
+            arming.arm(shell, condition, cgroup, wanted.trace)
         else:
             shell.run("date", "--set", f"@{time.time():.3f}")
         yield guest, shell

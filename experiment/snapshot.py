@@ -160,18 +160,15 @@ class Warming:
             self._start(shell, topology)
             self._warm_up(guest)
             warm_s = time.monotonic() - begin
-            recording = prefetches(self.configuration, self.base.topology)
-            if recording:
+            if prefetches(self.configuration, self.base.topology):
                 # Only now: what the services read while they start is not what an activation needs.
                 shell.run("systemctl", "start", prefetch.install.SERVICE)
             for number in range(1, self.configuration.warm.activations + 1):
                 self.report(f"activation {number} of {self.configuration.warm.activations}")
                 self._press(guest, shell, topology, alpha, lambda: self._activate(guest))
-                if number == self.configuration.warm.activations:
-                    if recording:
-                        prefetch.install.keep_trace(shell, "service_a")
-                    if topology.has_bystander:  # one is enough to learn it
-                        self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
+                # One is enough to learn the bystander.
+                if number == self.configuration.warm.activations and topology.has_bystander:
+                    self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
                 for _ in range(self.configuration.warm.idle_rounds):
                     self._press(guest, shell, topology, alpha)
             self.report("save")

@@ -19,7 +19,7 @@ from experiment import apart, archive
 from experiment import cell as cells
 from experiment.condition import Base
 from experiment.config import Configuration
-from experiment.manifest import PROJECT, make_manifest, sources
+from experiment.manifest import make_manifest, sources
 from experiment.plan import Cell
 from experiment.pools import lost, this_host
 from experiment.prepare import Prepared, prepare
@@ -27,6 +27,7 @@ from experiment.progress import Progress
 from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import HostError, UsageError, WorkerLost
+from testbed.process import PROJECT
 
 CACHE = "PAGING_CACHE"  # in the environment: where this worker's cache is
 GUEST = "guest"  # the resource: guests that a worker may run at a time

@@ -1,11 +1,12 @@
 """The prefetcher in a guest: its files, and the switch of its policy."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from testbed.guest import PORT_FOLDER, PREFETCH_PORT
-from testbed.shell import File, Shell
+from testbed.shell import PRESSED_S, File, Shell
 
 BUILD = Path(__file__).parent / "build"
 BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
@@ -13,7 +14,7 @@ PORT = f"{PORT_FOLDER}/{PREFETCH_PORT}"
 SERVICE = "prefetchd.service"
 SOCKET = "/run/prefetchd.sock"
 CONTROL = "/usr/local/sbin/prefetchctl"
-TRACE = "/var/lib/prefetchd/last.trace"  # of the last activation before the snapshot, for policy oracle
+TRACE = "/var/lib/prefetchd/last.trace"  # the set file of policy oracle
 UNIT = """\
 [Unit]
 Description=container-aware prefetcher
@@ -56,6 +57,12 @@ def set_policy(shell: Shell, policy: str, *trace: str) -> None:
     shell.run(CONTROL, "policy", policy, *trace)
 
 
-def keep_trace(shell: Shell, group: str) -> None:
-    """Write what the last activation of ``group`` needed to TRACE. Raises GuestError if there was none."""
-    shell.run(CONTROL, "trace", group, TRACE)
+def read_trace(shell: Shell, group: str) -> bytes:
+    """What the last activation of ``group`` needed, as a set file. Raises GuestError if there was none."""
+    shell.run(CONTROL, "trace", group, TRACE, timeout=PRESSED_S)
+    return base64.b64decode(shell.run("base64", TRACE, timeout=PRESSED_S))
+
+
+def put_trace(shell: Shell, trace: bytes) -> None:
+    """For policy oracle. Raises GuestError."""
+    shell.put([File(TRACE, trace)])

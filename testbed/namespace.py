@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.errors import HostError
-from testbed.process import run
+from testbed.process import PROJECT, run
 
-PROJECT = Path(__file__).resolve().parent.parent
 MS_BIND, MS_REC, MNT_DETACH = 0x1000, 0x4000, 2
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from testbed.errors import HostError
 
+PROJECT = Path(__file__).resolve().parent.parent  # where Python finds the packages
 TAIL_LINES = 15
 TAIL_BYTES = 64 * 1024
 GRACE_SECONDS = 10

@@ -1,19 +1,22 @@
 """How a cell's failure is told: its kind, its records, its evidence. The steps themselves are the guest tests'."""
 
 import errno
+import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiment import cell as cells
-from experiment.cell import Task, Verdict, perform
+from experiment.cell import REHEARSAL, TRACE, StepSeen, Task, Verdict, perform, read_trace
 from experiment.condition import LXC
 from experiment.config import load
 from experiment.plan import Cell
 from experiment.snapshot import Snapshot
-from testbed.errors import DiskFull, GuestPanicked, HostError
+from experiment.store import Journal
+from testbed.errors import DiskFull, GuestPanicked, HostError, UsageError
 from testbed.image import Image
 from workloads.service_a.request import Expected
 
@@ -106,3 +109,42 @@ def test_ctrl_c_is_recorded_and_goes_on_up(task: Task, monkeypatch: pytest.Monke
     with pytest.raises(KeyboardInterrupt):
         perform(task)
     assert (end(task)["complete"], end(task)["kind"]) == (False, "Interrupted")
+
+
+def of_oracle(task: Task) -> Task:
+    return replace(task, cell=Cell(1, "oracle", "lxc", "oracle"))
+
+
+def test_policy_oracle_is_told_what_a_rehearsal_of_the_cell_needed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    performed: list[tuple[str, bool, Path]] = []
+
+    def steps(given: Task, journal: Journal, on_step: StepSeen, *_: Any) -> Verdict:
+        performed.append((given.condition.policy, given.rehearses, given.folder))
+        if given.rehearses:
+            (given.folder / TRACE).write_bytes(b"pages")
+        else:
+            assert read_trace(given.folder) == b"pages"
+        journal.step("ready")
+        on_step("ready")
+        return Verdict()
+
+    monkeypatch.setattr(cells, "run_steps", steps)
+    oracle, seen = of_oracle(task), list[str]()
+    assert perform(oracle, on_step=seen.append).valid
+    assert performed == [("off", True, oracle.folder / "rehearsal"), ("oracle", False, oracle.folder)]
+    assert seen == ["rehearsal: ready", "ready"]
+    assert oracle.condition.policy == "oracle", "the rehearsal's is a copy"
+
+
+def test_without_a_rehearsal_that_counts_the_cell_does_not(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "run_steps", lambda *_: Verdict("check ticks", "ticks: 3 are missing"))
+    outcome = perform(of_oracle(task))
+    assert (outcome.valid, outcome.kind, outcome.reason) == (False, "check ticks", "rehearsal: ticks: 3 are missing")
+
+
+def test_a_trace_is_read_from_a_packed_run_too(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has left no trace"):
+        read_trace(tmp_path)
+    (tmp_path / REHEARSAL).mkdir()
+    (tmp_path / REHEARSAL / f"{TRACE}.gz").write_bytes(gzip.compress(b"pages"))
+    assert read_trace(tmp_path) == b"pages"

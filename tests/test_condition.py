@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from experiment.arming import advances
 from experiment.condition import LXC, Base, Condition
 from experiment.config import load
+from experiment.fields import Section
+from experiment.services import SERVICES
 from peers.install import refuse_unsupported
 from testbed.errors import Unsupported
 
@@ -26,6 +28,13 @@ def test_a_base_has_a_name_of_its_own() -> None:
     assert condition(service="service_c").base.name == "lxc-service_c"
     assert condition(httpd_processes=20).base.name == "lxc-20-processes"
     assert Base(topology="plain").name == "plain"
+
+
+def test_every_service_can_be_deployed_and_has_settings() -> None:
+    assert set(SERVICES) == set(get_args(Base.model_fields["service"].annotation))
+    for name, service in SERVICES.items():
+        assert isinstance(getattr(SETTINGS, name), Section)
+        assert service.files(SETTINGS)
 
 
 def test_a_conditions_settings_take_the_place_of_the_sections() -> None:

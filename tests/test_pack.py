@@ -22,6 +22,14 @@ PROJECT = Path(__file__).parent.parent
 COMMITTED = {"reference": ("findings.md", 8), "controls": ("findings-controls.md", 6)}
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
 DOMAIN = "<kernel>/home/me/.cache/disk-1/vmlinuz</kernel><source file='/home/me/.cache/guests/a/root.qcow2'/>"
+QEMU_LOG = """\
+2026-11-27 02:10:29.467+0000: starting up libvirt version: 9.0.0, kernel: 6.1, hostname: my-laptop
+LC_ALL=C \\
+PATH=/home/me/bin:/usr/bin \\
+HOME=/home/me \\
+/usr/bin/qemu-system-x86_64 \\
+-kernel /home/me/.cache/disk-1/vmlinuz
+"""
 COMPUTED = ("cells.csv", "faults.csv", "prefetch.csv", "outcomes.csv", "effects.csv", "claims.csv")
 
 
@@ -30,6 +38,11 @@ def packed_run(tmp_path: Path) -> Path:
     folder = write_run(tmp_path / "one", ("baseline", "working-set"), 2)
     (folder / "configuration.toml").write_text((PROJECT / "experiments.toml").read_text())
     (folder / "cells" / "01-baseline" / "domain.xml").write_text(DOMAIN)
+    evidence = folder / "failed" / "01-baseline.1" / "evidence"
+    evidence.mkdir(parents=True)
+    (evidence / "paging.log").write_text(QEMU_LOG)
+    (evidence / "error.txt").write_text(f'  File "{PROJECT}/experiment/cell.py", line 1\n')
+    (evidence / "repeat.txt").write_text(f"python run.py --config {folder}/configuration.toml\n")
     assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 0
     return tmp_path / "small"
 
@@ -46,6 +59,17 @@ def test_a_packed_run_says_the_same(tmp_path: Path, packed: Path) -> None:
     domain = (packed / "cells" / "01-baseline" / "domain.xml").read_text()
     assert domain == "<kernel>CACHE/disk-1/vmlinuz</kernel><source file='CACHE/guests/a/root.qcow2'/>"
     assert (packed / "report.html").is_file()
+
+
+def test_a_packed_run_does_not_say_whose_machine_it_was(packed: Path) -> None:
+    evidence = packed / "failed" / "01-baseline.1" / "evidence"
+    assert (evidence / "paging.log").read_text() == (
+        "2026-11-27 02:10:29.467+0000: starting up libvirt version: 9.0.0, kernel: 6.1, hostname: ...\n"
+        "LC_ALL=C \\\nPATH=... \\\nHOME=... \\\n"
+        "/usr/bin/qemu-system-x86_64 \\\n-kernel CACHE/disk-1/vmlinuz\n"
+    )
+    assert (evidence / "error.txt").read_text() == '  File "PROJECT/experiment/cell.py", line 1\n'
+    assert (evidence / "repeat.txt").read_text() == "python run.py --config RESULTS/one/configuration.toml\n"
 
 
 def test_packing_twice_gives_the_same_bytes_and_never_overwrites(
