@@ -112,7 +112,12 @@ class Told:
         ]
         text = f"{OURS} ({told(mine)}) has {'; '.join(filter(None, parts))}"
         found = [self.sentence(f"{text}.", f"outcome {FAULTS}")]
-        return found + ([self.reads_of(equal)] if equal else [])
+        if equal:
+            found.append(self.beside(equal, READ, f"At equal faults, {OURS}", "reads"))
+        if more:
+            found.append(self.beside(more, READ, f"Beside what has fewer faults, {OURS}", "reads"))
+            found.append(self.beside(more, "idle_mb", f"Beside the same, service A with {OURS}", "holds, while idle,"))
+        return found
 
     def sides(self, mine: str, others: list[str], outcome: str) -> tuple[list[str], list[str], list[str]]:
         """The others of which it has clearly less, clearly more, and the rest."""
@@ -120,16 +125,16 @@ class Told:
         less = [name for name in clear if self.median(mine, outcome).value < self.median(name, outcome).value]
         return less, [name for name in clear if name not in less], [name for name in others if name not in clear]
 
-    def reads_of(self, equal: list[str]) -> Sentence:
-        """What ours reads at equal faults."""
-        less, more, same = self.sides(OURS, equal, READ)
+    def beside(self, others: list[str], outcome: str, head: str, verb: str) -> Sentence:
+        """What ours costs, beside ``others``, in MB."""
+        less, more, same = self.sides(OURS, others, outcome)
         parts = [
-            f"{words} {self.each(names, READ)}"
+            f"{words} {self.each(names, outcome)}"
             for words, names in (("clearly less than", less), ("clearly more than", more), ("about as much as", same))
             if names
         ]
-        text = f"At equal faults, {OURS} ({told(self.median(OURS, READ))}) reads {'; '.join(parts)} MB"
-        return self.sentence(f"{text}.", f"outcome {READ}")
+        text = f"{head} ({told(self.median(OURS, outcome))}) {verb} {'; '.join(parts)} MB"
+        return self.sentence(f"{text}.", f"outcome {outcome}")
 
     # --- what else it changes
 

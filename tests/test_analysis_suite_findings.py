@@ -56,6 +56,15 @@ def test_at_equal_faults_bytes_decide(reads: float, words: str) -> None:
     assert words in text
 
 
+def test_what_has_fewer_faults_is_told_with_its_price() -> None:
+    text = told(made({**FAULTS, "memory-min": 1.0}, memory_min={"read_whole_mb": 4.0, "idle_mb": 400.0}))
+    assert "Beside what has fewer faults, working-set (100 [" in text
+    assert ") reads clearly more than memory-min 4.01 [" in text
+    assert "Beside the same, service A with working-set (100 [" in text
+    assert ") holds, while idle, clearly less than memory-min 401 [" in text
+    assert "Beside" not in told(made(FAULTS))
+
+
 def test_what_costs_more_and_what_less() -> None:
     text = told(made(FAULTS, siblings={"read_whole_mb": 400.0, "idle_mb": 50.0}, working_set={"first_byte_s": 60.0}))
     assert "Bytes read, those ahead of the request too, are clearly more with siblings 4" in text
