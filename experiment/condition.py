@@ -97,6 +97,11 @@ class Condition(Base):
         return [*(str(setting) for setting, holds in settings.items() if holds), *written]
 
     @property
+    def is_brought_in(self) -> bool:
+        """Whether service A, swapped out in the snapshot, is in memory again before alpha comes."""
+        return self.bring_in or self.renews_swap
+
+    @property
     def renews_swap(self) -> bool:
         """Whether swap is switched off and on again before alpha starts."""
         return bool(self.before_swapon) or self.swap != "disk"

@@ -61,8 +61,8 @@ class Timeline:
     whose faults are not to set off what the cell is about.
 
     Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory. With
-    ``bring_in`` it comes before alpha, and ``idle_rounds`` of alpha alone, as in the making of the warm snapshot: one
-    alone pushes out little of what was just used.
+    ``bring_in`` it comes before alpha. Then ``idle_rounds`` of alpha alone, as in the making of the warm snapshot: one
+    pushes out little of what has just come into memory.
     With ``advance_s`` the guest's peer is told to go so long before the request; nobody waits for it to be done.
     """
 
@@ -89,7 +89,7 @@ class Timeline:
         self.arm(shell)
         if self.bring_in or not self.pressure:
             self._bring_in()
-        for _ in range(self.idle_rounds if self.bring_in else 0):
+        for _ in range(self.idle_rounds):
             self.note("idle-round")
             self._run_alpha(shell)
             self.topology.stop_alpha(shell)

@@ -85,7 +85,12 @@ class Times:
 
 
 def play(
-    monkeypatch: pytest.MonkeyPatch, *, pressure: bool, advance_s: float | None = None, bring_in: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    pressure: bool,
+    advance_s: float | None = None,
+    bring_in: bool = False,
+    idle_rounds: int = 0,
 ) -> tuple[list[str], int]:
     """The steps as they were noted, and how often alpha was started."""
     steps: list[str] = []
@@ -112,7 +117,7 @@ def play(
         lambda _shell: steps.append("armed"),
         advance_s,
         bring_in,
-        2,
+        idle_rounds,
     )
     response = performance.perform(None)  # type: ignore[arg-type]
     assert response.rows == 3
@@ -136,6 +141,6 @@ def test_a_peer_is_told_to_go_so_long_before_the_request(monkeypatch: pytest.Mon
 
 
 def test_what_is_to_be_protected_is_brought_in_before_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps, started = play(monkeypatch, pressure=True, bring_in=True)
+    steps, started = play(monkeypatch, pressure=True, bring_in=True, idle_rounds=2)
     before = ["armed", "warm-up-request", "GET", "warm-up-response", "idle-round", "idle-round"]
     assert (steps, started) == ([*before, "alpha-start", "alpha-ready", *RECORDED], 3)
