@@ -3,7 +3,7 @@
 # make check       everything without a guest, a little over 2 minutes
 # make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
 # make images      image and warm snapshot that the tests start from
-# make conditions  one cell of each control and peer, and some of the sweep, on a real guest (half an hour)
+# make conditions  one cell of most controls and peers, and of some of the sweep, on a real guest (half an hour)
 # make fuzz        the prefetcher's parsers against nonsense, a minute each
 # make setup       only set up; make clean removes what was built (not results, not the cache)
 #

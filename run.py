@@ -34,7 +34,7 @@ examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
   python run.py --quick                       baseline and working-set, once each
   python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
-  python run.py --suite controls,peers        against its controls, and what else one would try: 138 cells
+  python run.py --suite controls,peers        against its controls, and what else one would try: 156 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
   python run.py clean --cache                 make room: leftovers, images and warm snapshots

@@ -146,6 +146,7 @@ def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Verdict:
     rehearsal.folder.mkdir()
     with Journal(rehearsal.folder / "cell.jsonl") as journal:
         verdict = run_steps(rehearsal, journal, lambda step: on_step(f"rehearsal: {step}"), lambda _: None, on_failure)
+        journal.write("end", complete=True, valid=not verdict.reason, kind=verdict.kind, reason=verdict.reason)
     return replace(verdict, reason=f"rehearsal: {verdict.reason}") if verdict.reason else verdict
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from experiment.cell import REHEARSAL
 from experiment.plan import Cell
 from experiment.store import Store, read_last
 from testbed.errors import UsageError, printable
@@ -40,7 +41,12 @@ def console(store: Store, cell_name: str, out: Say) -> None:
 
     Raises UsageError if there is no such cell or it was not run.
     """
-    attempts = attempts_at(store, named(store, cell_name))
+    attempts = [
+        folder
+        for attempt in attempts_at(store, named(store, cell_name))
+        for folder in (attempt / REHEARSAL, attempt)
+        if folder.is_dir()
+    ]
     if not attempts:
         raise UsageError(f"cell {cell_name} of run {store.run} was not run", f"python run.py --resume {store.run}")
     for folder in attempts:

@@ -18,7 +18,7 @@ R = TypeVar("R", Start, Mark, Stop)
 
 
 class Times(Protocol):
-    """The paper's waits, in seconds (DESIGN: steps)."""
+    """The paper's waits, in seconds ([steps] of experiments.toml)."""
 
     @property
     def before_alpha_s(self) -> float: ...

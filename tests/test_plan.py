@@ -101,3 +101,15 @@ def test_without_pressure_a_request_takes_alphas_place_in_the_estimate() -> None
     pressed = estimate(alone, make_plan(alone)).seconds
     assert both.seconds == 2 * pressed + usual.request_s - usual.alpha_s
     assert both.cell_seconds == both.seconds / 2
+
+
+def test_a_rehearsal_and_rounds_of_alpha_are_in_the_estimate() -> None:
+    def seconds(name: str) -> float:
+        settings = configuration(conditions=[name], replicates=1)
+        return estimate(settings, make_plan(settings)).seconds
+
+    usual, warm = configuration().estimate, configuration().warm
+    assert seconds("oracle") == 2 * seconds("baseline")
+    rounds = warm.idle_rounds * usual.alpha_s
+    assert seconds("zram") == seconds("baseline") + rounds
+    assert seconds("brought-in") == seconds("baseline") + rounds + usual.request_s
