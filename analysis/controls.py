@@ -9,8 +9,8 @@ from analysis.sentences import CLEARLY_MORE, Sentence, listed, over, than, told
 from analysis.statistics import SIGNIFICANT
 from analysis.suites import FAULTS, OURS, Suite
 
-ALONE, CONTAINER = "same-process", "container"
-WRONG = {ALONE: "the pages of the faulting process alone", "other-container": "pages of a wrong container"}
+ALONE, PROGRAM, CONTAINER = "same-process", "same-program", "container"
+WRONG = {ALONE: "the pages of the process that faults first alone", "other-container": "pages of a wrong container"}
 ALIKE = {"placebo": "no daemon at all", AGAIN: "the same under another name"}
 
 
@@ -24,10 +24,11 @@ def sentences(suite: Suite, effects: Iterable[Effect]) -> list[Sentence]:
 
 def whose_pages(suite: Suite) -> list[Sentence]:
     """Whether prefetching for the wrong processes does as well, and what the siblings alone add."""
-    there = [*(name for name in (*WRONG, CONTAINER, OURS) if name in suite.measured)]
+    there = [*(name for name in (*WRONG, PROGRAM, CONTAINER, OURS) if name in suite.measured)]
     faults = {name: suite.standing(name, FAULTS).median for name in there}
     tests = [(name, OURS, f"prefetches {what}") for name, what in WRONG.items()]
     tests.append((ALONE, CONTAINER, f"differs from {CONTAINER} by the siblings left out"))
+    tests.append((PROGRAM, CONTAINER, f"differs from {CONTAINER} by each program being on its own, known by its name"))
     told_of = [(name, other, what) for name, other, what in tests if name in there and other in there]
     words = [than(faults[name], faults[other]) for name, other, _ in told_of]
     table = f"suite-{suite.name}.csv"
@@ -43,11 +44,11 @@ def whose_pages(suite: Suite) -> list[Sentence]:
     if len(told_of) < len(tests) or not all(one.method for one in faults.values()):
         return found
     if set(words) == {CLEARLY_MORE}:
-        text = f"So, with all {len(words)} controls clearly worse, it is membership in the container that tells whose "
+        text = f"So, with all {len(words)} comparisons clearly worse, it is membership in the container that tells whose "
         text += "pages will be needed, in this run."
     else:
         text = "So this run does not show that membership in the container is what tells whose pages will be needed: "
-        text += f"of {len(words)} controls {words.count(CLEARLY_MORE)} did clearly worse."
+        text += f"of {len(words)} comparisons {words.count(CLEARLY_MORE)} are clearly worse."
     return [*found, Sentence(text, table, f"conditions {listed(there)}, outcome {FAULTS}")]
 
 

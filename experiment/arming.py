@@ -57,6 +57,9 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     if condition.policy == "none" and condition.topology == "lxc":
         shell.run("systemctl", "stop", prefetch.install.SERVICE)
+    elif condition.groups == "programs":
+        programs = {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
+        prefetch.install.watch_instead(shell, programs, configuration.prefetcher)
     if condition.renews_swap:
         peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
     if condition.alpha_mib is not None:

@@ -225,8 +225,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             note,
             lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"], trace),
             condition.advance.seconds if condition.advance else None,
-            condition.bring_in,
-            configuration.warm.idle_rounds if condition.is_brought_in else 0,
+            configuration.warm.idle_rounds if condition.renews_swap else 0,
         )
         before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)

@@ -49,8 +49,8 @@ class Condition(Base):
     answers: str
     policy: Policy
     against: Name = "baseline"  # what it is compared with
+    groups: Literal["containers", "programs"] = "containers"
     pressure: bool = True
-    bring_in: bool = False  # service A, by a request before alpha comes, goes and comes again
     alpha_mib: Count | None = None
     before_request_s: Seconds | None = None
     swapped_out_mib: Annotated[float, Field(ge=0)] | None = None
@@ -68,6 +68,10 @@ class Condition(Base):
             raise ValueError(f"advance.action: with policy {self.policy!r} there is nothing to wake for")
         if self.service != "service_a" and self.httpd_processes is not None:
             raise ValueError("httpd_processes: those of service_a alone are a condition's")
+        if self.renews_swap and not self.pressure:
+            raise ValueError("before_swapon, swap: without pressure there is nothing in swap")
+        if self.groups == "programs" and self.policy not in ("off", "siblings", "container", "same-process"):
+            raise ValueError(f"groups: of programs nothing is learnt that policy {self.policy!r} could use")
         contained = self.peer != "none" or self.advance or self.policy == "oracle" or self.service != "service_a"
         if self.topology == "plain" and contained:
             raise ValueError("peer, advance, service and policy 'oracle' need topology 'lxc'")
@@ -82,8 +86,8 @@ class Condition(Base):
         """What a plan says of it besides topology and policy."""
         advance = self.advance
         settings = {
+            f"prefetcher watches {self.groups}": self.groups != "containers",
             "no pressure": not self.pressure,
-            "request before alpha": self.bring_in,
             self.service: self.service != "service_a",
             f"{self.httpd_processes} processes": self.httpd_processes is not None,
             f"alpha of {self.alpha_mib} MiB": self.alpha_mib is not None,
@@ -97,11 +101,6 @@ class Condition(Base):
         return [*(str(setting) for setting, holds in settings.items() if holds), *written]
 
     @property
-    def is_brought_in(self) -> bool:
-        """Whether service A, swapped out in the snapshot, is in memory again before alpha comes."""
-        return self.bring_in or self.renews_swap
-
-    @property
     def renews_swap(self) -> bool:
-        """Whether swap is switched off and on again before alpha starts."""
+        """Whether swap is switched off and on again before alpha starts: all of service A is in memory then."""
         return bool(self.before_swapon) or self.swap != "disk"

@@ -24,13 +24,13 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
     performed = [*conditions, *(condition for condition in conditions if condition.policy == "oracle")]  # its rehearsal
     pressed = sum(condition.pressure for condition in performed)
     idle = sum(steps.before_request_s if c.before_request_s is None else c.before_request_s for c in performed)
-    rounds = configuration.warm.idle_rounds * sum(condition.is_brought_in for condition in performed)
+    rounds = configuration.warm.idle_rounds * sum(condition.renews_swap for condition in performed)
     # Without pressure a request takes alpha's place. Slow disks cost a cell less than its times vary.
     seconds = (
         len(performed) * (usual.overhead_s + waits + usual.request_s)
         + idle
         + (pressed + rounds) * usual.alpha_s
-        + (len(performed) - pressed + sum(condition.bring_in for condition in performed)) * usual.request_s
+        + (len(performed) - pressed) * usual.request_s
     )
     warm = configuration.warm
     snapshot = (

@@ -60,9 +60,9 @@ class Timeline:
     ``arm`` is called when the restored guest has come to rest, just before alpha: a clock that was set wakes threads,
     whose faults are not to set off what the cell is about.
 
-    Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory. With
-    ``bring_in`` it comes before alpha. Then ``idle_rounds`` of alpha alone, as in the making of the warm snapshot: one
-    pushes out little of what has just come into memory.
+    Without ``pressure`` a request that is not recorded takes alpha's place: it brings service A back into memory.
+    Before alpha there are ``idle_rounds`` of alpha alone, as in the making of the warm snapshot: one pushes out little
+    of what has just come into memory.
     With ``advance_s`` the guest's peer is told to go so long before the request; nobody waits for it to be done.
     """
 
@@ -77,7 +77,6 @@ class Timeline:
     note: Callable[..., None]
     arm: Callable[[Shell], None]
     advance_s: float | None = None
-    bring_in: bool = False
     idle_rounds: int = 0
 
     def perform(self, shell: Shell) -> Response:
@@ -87,7 +86,7 @@ class Timeline:
         """
         self._pause(self.times.before_alpha_s)
         self.arm(shell)
-        if self.bring_in or not self.pressure:
+        if not self.pressure:
             self._bring_in()
         for _ in range(self.idle_rounds):
             self.note("idle-round")

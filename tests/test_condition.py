@@ -55,6 +55,8 @@ def test_a_conditions_settings_take_the_place_of_the_sections() -> None:
         ({"before_swapon": {"/etc/passwd": "0"}}, "should match pattern"),
         ({"guest": {"/sys/../etc/passwd": "0"}}, "without '..'"),
         ({"service": "service_c", "httpd_processes": 2}, "those of service_a alone"),
+        ({"swap": "zram", "pressure": False}, "without pressure there is nothing in swap"),
+        ({"groups": "programs", "policy": "working-set"}, "nothing is learnt that policy 'working-set' could use"),
         ({"swap": "tape"}, "'disk' or 'zram'"),
     ],
 )

@@ -112,4 +112,3 @@ def test_a_rehearsal_and_rounds_of_alpha_are_in_the_estimate() -> None:
     assert seconds("oracle") == 2 * seconds("baseline")
     rounds = warm.idle_rounds * usual.alpha_s
     assert seconds("zram") == seconds("baseline") + rounds
-    assert seconds("brought-in") == seconds("baseline") + rounds + usual.request_s
