@@ -122,8 +122,8 @@ def values(cells: pd.DataFrame, condition: str, column: str, *, relative: bool) 
     if not relative:
         return pairs(cells, column, condition)[0]
     mine, its = pairs(cells, column, condition, BASELINE)
-    with np.errstate(divide="ignore", invalid="ignore"):  # nobody stalled at all: it is not a number then
-        quotient: Array = mine / its
+    known = its != 0  # where nobody stalled at all there is no ratio
+    quotient: Array = mine[known] / its[known]
     return quotient
 
 
@@ -160,7 +160,7 @@ def verdict(one: Difference, q: float) -> Verdict:
     ratio = one.ratio.value
     if math.isfinite(ratio) and abs(ratio - 1) < TOLERANCE:
         return "same"
-    if not one.outcome.better:
+    if not one.outcome.better or one.a == one.b:  # or medians that do not tell which way
         return "changed"
     return "better" if (one.b < one.a) == (one.outcome.better == "lower") else "worse"
 

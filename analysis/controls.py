@@ -44,8 +44,8 @@ def whose_pages(suite: Suite) -> list[Sentence]:
     if len(told_of) < len(tests) or not all(one.method for one in faults.values()):
         return found
     if set(words) == {CLEARLY_MORE}:
-        text = f"So, with all {len(words)} comparisons clearly worse, it is membership in the container that tells whose "
-        text += "pages will be needed, in this run."
+        text = f"So, with all {len(words)} comparisons clearly worse, it is membership in the container that tells "
+        text += "whose pages will be needed, in this run."
     else:
         text = "So this run does not show that membership in the container is what tells whose pages will be needed: "
         text += f"of {len(words)} comparisons {words.count(CLEARLY_MORE)} are clearly worse."

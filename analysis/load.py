@@ -151,15 +151,14 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
     complete = end.get("complete") is True
     skipped = not complete and end.get("kind") == UNSUPPORTED
     faults += _disagreements(run, folder, planned, ledger)
-    faults += [] if skipped else [*prefetch_faults, *sample_faults]  # it has recorded nothing
-    problems += faults
     said_valid = complete and end.get("valid") is True
+    sampled = said_valid or stored(folder / "samples.jsonl").is_file()  # what failed early has recorded nothing
+    faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
+    problems += faults
     if not end:
         reason = "no end record: still running, or broken off"
-    elif faults:
-        reason = faults[0]
     else:
-        reason = _text(end.get("reason") or ("" if said_valid else "no reason recorded"))
+        reason = _text(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
     return replace(
         planned,
         state="skipped" if skipped else "complete" if complete else "incomplete",

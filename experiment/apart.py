@@ -62,7 +62,7 @@ def listen(stream: IO[bytes], said: "queue.SimpleQueue[Message | None]") -> None
         while True:
             try:
                 said.put(pickle.load(stream))  # noqa: S301 - our own program's
-            except (EOFError, pickle.UnpicklingError, OSError):
+            except Exception:  # a broken pickle raises what it likes
                 said.put(None)
                 return
 
@@ -105,8 +105,11 @@ def main() -> int:
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's
     over = threading.Event()
 
+    speaking = threading.Lock()  # ticks come from a thread of their own
+
     def say(kind: str, value: object) -> None:
-        answers.write(pickle.dumps((kind, value)))
+        with speaking:
+            answers.write(pickle.dumps((kind, value)))
 
     try:
         with Interrupts():

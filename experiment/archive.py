@@ -41,7 +41,7 @@ def unpack_folder(packed: bytes, folder: Path) -> None:
                 raise CellError(f"{folder.name}: its records hold {strange[0]!r}, which is no file of a cell")
             archive.extractall(aside, members)  # noqa: S202 - looked at above; tarfile's own filters are of 3.11.4
         aside.rename(folder)
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise CellError(f"{folder.name}: its records came back damaged: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

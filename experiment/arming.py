@@ -44,6 +44,11 @@ def make_topology(configuration: Configuration, base: Base) -> Topology:
     )
 
 
+def prefetches(configuration: Configuration, topology: str) -> bool:
+    """Whether a condition of this topology uses the prefetcher at all: its warm snapshot has it, then."""
+    return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
+
+
 def alpha_command(shell: Shell, configuration: Configuration) -> tuple[list[str], str]:
     """alpha's words, and the device that it writes its events to."""
     alpha, port = configuration.alpha, alpha_install.port(shell)
@@ -55,7 +60,7 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     settings = condition.guest
     words = [word for pair in settings.items() for word in pair]
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
-    if condition.policy == "none" and condition.topology == "lxc":
+    if condition.policy == "none" and prefetches(configuration, condition.topology):
         shell.run("systemctl", "stop", prefetch.install.SERVICE)
     elif condition.groups == "programs":
         programs = {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}

@@ -200,6 +200,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
         stack.enter_context(evidence.of_guest(task.folder, guest, on_failure))
+        stack.enter_context(guest.explained())
         streams = open_streams(guest, task.folder, on_tick)
         stack.callback(streams.close)
         guest.resume()

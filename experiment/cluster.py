@@ -7,7 +7,7 @@ or on another host if it had none.
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from experiment.plan import Cell
 from experiment.pools import lost
 from experiment.progress import Progress, Watched
 from experiment.worker import GUEST, Delivery, Order, fulfil, survey
-from testbed.errors import HarnessError, HostError, WorkerLost
+from testbed.errors import CellError, HarnessError, HostError, WorkerLost
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 20
+POLL_S = 2.0
 Workers = dict[str, tuple[str, int]]
 """Host, and guests at a time, of each worker that may run some."""
 WAY_OUT = "on each host: python run.py worker {address} (docs/cluster.md)"
@@ -49,6 +50,7 @@ class Cluster:
         self._address = address
         self._order = order
         self._sent: dict[Cell, Sent] = {}
+        self._hosts: set[str] = set()  # that have what cells are forked from
 
     def __enter__(self) -> "Cluster":
         try:
@@ -73,11 +75,19 @@ class Cluster:
         where = f"{several(len(workers), 'worker')} on {several(len(first), 'host')}"
         progress.stage(f"{where}; each host builds what its cache lacks")
         asked = {self._executor(worker).submit(survey, self._order): host for host, worker in first.items()}
-        manifests = {}
-        for future in as_completed(asked):
-            manifest = {**future.result(), "guests": guests_of(asked[future], workers)}
-            progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
-            manifests[str(manifest["name"])] = manifest
+        manifests: dict[str, dict[str, Any]] = {}
+        while len(manifests) < len(asked):
+            done, waited_for = wait(asked, POLL_S, FIRST_COMPLETED)
+            for host in {asked[future] for future in waited_for}:
+                if first[host] not in self._workers():
+                    raise HostError(f"{host}: its worker {first[host]} went away while it built what its cache lacks")
+            for future in (future for future in done if asked[future] not in self._hosts):
+                manifest = {**future.result(), "guests": guests_of(asked[future], workers)}
+                if manifest["name"] in manifests:
+                    raise HostError(f"two hosts are called {manifest['name']}", "give each a name of its own")
+                progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
+                manifests[str(manifest["name"])] = manifest
+                self._hosts.add(asked[future])
         return manifests
 
     def room(self) -> Mapping[str, int]:
@@ -87,7 +97,8 @@ class Cluster:
                 self._give_up(cell, WorkerLost(f"its worker {sent.worker} is gone"))
         room: Counter[str] = Counter()
         for host, guests in workers.values():
-            room[host] += guests
+            if host in self._hosts:  # a later one is another run's
+                room[host] += guests
         return room
 
     def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
@@ -121,16 +132,19 @@ class Cluster:
             return
         try:
             delivery = task.result()
+        except Exception as error:
+            if not isinstance(error, HarnessError):
+                log.warning("%s failed: %s: %s", cell.name, type(error).__name__, error)
+            sent.future.set_result(lost(cell, error))
+            return
+        try:
             if delivery.records is not None:
                 archive.unpack_folder(delivery.records, folder)
             sent.future.set_result(delivery.outcome)
-        except HarnessError as error:
+        except CellError as error:
             sent.future.set_result(lost(cell, error))
         except OSError as error:  # of this host's disk
             sent.future.set_exception(error)
-        except Exception as error:
-            log.warning("%s failed: %s: %s", cell.name, type(error).__name__, error)
-            sent.future.set_result(lost(cell, error))
 
     def _executor(self, worker: str) -> Any:
         return self._client.get_executor(
@@ -147,7 +161,7 @@ class Cluster:
 
     def _free(self, host: str, workers: Workers) -> str | None:
         """The worker of a host that has the most room; None if it has none any more."""
-        busy = Counter(sent.worker for sent in self._sent.values())
+        busy = Counter(sent.worker for sent in list(self._sent.values()))  # a thread of Dask's takes some out
         room = {worker: guests - busy[worker] for worker, (where, guests) in workers.items() if where == host}
         return max(room, key=room.__getitem__, default=None)
 

@@ -40,4 +40,4 @@ def estimate(configuration: Configuration, plan: Plan) -> Estimate:
         + warm.activations * warm.idle_rounds * usual.alpha_s
     )
     build = usual.image_s + len(bases(configuration, plan.cells)) * snapshot
-    return Estimate(seconds / len(plan.cells), seconds, build, usual.cell_mb * len(plan.cells))
+    return Estimate(seconds / len(plan.cells), seconds, build, usual.cell_mb * len(performed))

@@ -20,6 +20,7 @@ STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log", TRAC
 LARGE_TABLE = "system.csv"
 KEPT = ("configuration.toml", "plan.json", "manifest.json")
 DOMAIN = "domain.xml"
+LEDGER = "cell.jsonl"  # its last record quotes errors
 
 
 def pack(store: Store, target: Path) -> Path:
@@ -40,12 +41,16 @@ def pack(store: Store, target: Path) -> Path:
                 shutil.copyfile(path, copy)
                 if path.name in STREAMS:
                     compress(copy)
-                elif path.name == DOMAIN or path.parent.name == EVIDENCE:
+                elif path.name in (DOMAIN, LEDGER) or path.parent.name == EVIDENCE:
                     copy.write_text(without_places(copy.read_text(errors="replace"), places))
-    aside.rename(target)
     settings = settings_of(store)
-    redraw(study(target, settings.bars, settings.roles))
-    compress(target / "tables" / LARGE_TABLE)
+    aside.rename(target)
+    try:
+        redraw(study(target, settings.bars, settings.roles))
+        compress(target / "tables" / LARGE_TABLE)
+    except BaseException:  # Ctrl-C, too: a pack is whole or not there
+        shutil.rmtree(target)
+        raise
     return target
 
 

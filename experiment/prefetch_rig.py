@@ -192,8 +192,5 @@ def open_rig(prepared: Prepared, folder: Path, service: bool = False) -> Iterato
         stack.callback(shell.close)
         shell.put([File(f"{PLACE}/toucher", toucher.read_bytes(), 0o755), *programs(PLACE)])
         shell.run("sh", "-c", CLEAR, "sh", PLACE, CGROUPS, "yes" if service else "no")
-        try:
+        with guest.explained():
             yield Rig(guest, shell)
-        except GuestError:
-            guest.alive()  # knows more, if the guest is gone
-            raise

@@ -37,7 +37,7 @@ class Place:
 
     pool: Pool
     manifest: dict[str, Any]
-    scratch: Path
+    scratch: Path | None
 
 
 def reproduce(given: argparse.Namespace, console: Console) -> int:
@@ -120,7 +120,7 @@ def open_place(
             from experiment.cluster import Cluster
             from experiment.worker import needed
         cluster = stack.enter_context(Cluster(given.scheduler, needed(settings, wanted)))
-        return Place(cluster, of_hosts(cluster.prepare(progress)), given.results)
+        return Place(cluster, of_hosts(cluster.prepare(progress)), None)
     cache = open_cache(given, console)
     prepared = prepare(cache, settings, wanted, progress)
     for entry in cache.shrink(int(given.cache_limit * 1e9)):

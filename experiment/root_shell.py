@@ -21,7 +21,7 @@ from experiment.store import Store
 from testbed import ledger
 from testbed.cache import Cache
 from testbed.connection import connect
-from testbed.errors import GuestError, UsageError, printable
+from testbed.errors import UsageError, printable
 from testbed.guest import Guest, restore
 from testbed.shell import Shell
 from testbed.terminal import attach
@@ -54,11 +54,8 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
             guest, shell = stack.enter_context(fork(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
             print(line, file=sys.stderr)
-        try:
+        with guest.explained():
             return attach(shell)
-        except GuestError:
-            guest.alive()  # knows more
-            raise
 
 
 def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:

@@ -42,7 +42,7 @@ class Runner:
     """Takes a run from where it is to its end."""
 
     store: Store
-    scratch: Path
+    scratch: Path | None  # None: guests run on other hosts
     configuration: Configuration
     pool: Pool
     progress: Progress
@@ -144,10 +144,11 @@ def first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 
-def require_rooms(store: Store, scratch: Path, configuration: Configuration) -> None:
-    """Raises DiskFull unless there is room for a cell's records and for what its guest may write."""
+def require_rooms(store: Store, scratch: Path | None, configuration: Configuration) -> None:
+    """Raises DiskFull unless there is room for a cell's records and, where guests run here, for what one may write."""
     host.require_room(store.folder, CELL_MB + configuration.estimate.cell_mb)
-    host.require_room(scratch, ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib)
+    if scratch:
+        host.require_room(scratch, ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib)
 
 
 def draw(folder: Path, configuration: Configuration) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import measure.install
 import peers.install
 import prefetch.install
-from experiment.arming import alpha_command, make_topology
+from experiment.arming import alpha_command, make_topology, prefetches
 from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.services import RECIPE as SERVICE_FILES
@@ -67,11 +67,6 @@ class Snapshot:
     @property
     def disks(self) -> Disks:
         return Disks(self.folder / "root.qcow2", self.folder / "swap.qcow2")
-
-
-def prefetches(configuration: Configuration, topology: str) -> bool:
-    """Whether a condition of this topology uses the prefetcher at all."""
-    return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
 
 
 def inputs(
@@ -146,6 +141,7 @@ class Warming:
         with ExitStack() as stack:
             connection, sockets = stack.enter_context(connect(self.configuration.testbed.libvirt_uri))
             guest = stack.enter_context(boot(connection, sockets, hardware, self.image, folder))
+            stack.enter_context(guest.explained())
             scratch = stack.enter_context(ledger.folder(SHORT_PLACE, PREFIX))
             alpha = EventStream(guest.ports[ALPHA_PORT], scratch / "alpha.jsonl")
             stack.callback(alpha.close)

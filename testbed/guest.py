@@ -28,6 +28,7 @@ PORT_FOLDER = "/dev/virtio-ports"  # in the guest
 GUEST_SSH, GUEST_HTTP = 22, 80
 PORT_TRIES = 5  # a free port may be another run's before QEMU has it
 
+GOING_S = 1.0  # SSH ends a moment before QEMU has
 T = TypeVar("T")
 
 
@@ -73,6 +74,18 @@ class Guest:
             raise trouble
         if gone:
             raise GuestLost(f"the guest is gone; its console's last lines:\n{indent(tail(self.console))}")
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What fails in here because the guest is gone, or going, is a GuestLost, or what else ``alive`` says."""
+        try:
+            yield
+        except GuestLost:
+            raise
+        except GuestError:
+            self.watch.gone.wait(GOING_S)
+            self.alive()
+            raise
 
     def disk_iops(self) -> dict[str, int]:
         """The operations a second that QEMU grants each disk now, as libvirt says it; 0 is no limit."""

@@ -6,8 +6,10 @@ import io
 import shlex
 import socket
 import tarfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ PAUSE_SECONDS = 0.3
 COMMAND_S = 120.0
 PRESSED_S = 300.0  # for a command while the guest is short of memory: sshd and the shell may be in swap
 OUTPUT_BYTES = 16 * 1024 * 1024  # of a command; the guest is not trusted to end
+GRACE_S = 5.0  # for what has a limit of its own to come to it
+NO_CODE = -1  # paramiko's exit code of a command whose channel was closed before it ended
 CHUNK = 65536
 UNPACK = "tar --extract --no-same-owner --directory /"
 
@@ -48,14 +52,18 @@ class Shell:
         line = shlex.join(command)
         deadline = time.monotonic() + timeout
         try:
-            _, stdout, _ = self._client.exec_command(line, timeout=timeout)
-            channel = stdout.channel
-            output, errors = read_all(channel, channel.recv, deadline), read_all(channel, channel.recv_stderr, deadline)
-            code = exit_code(channel, deadline)
-        except TimeoutError as error:
-            raise ShellSilent(f"in the guest, still running after {timeout:.0f} s: {line}") from error
-        except (paramiko.SSHException, OSError) as error:
+            with self._closed_after(timeout + GRACE_S):
+                _, stdout, _ = self._client.exec_command(line, timeout=timeout)
+                channel = stdout.channel
+                output = read_all(channel, channel.recv, deadline)
+                errors = read_all(channel, channel.recv_stderr, deadline)
+                code = exit_code(channel, deadline)
+        except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
+            if isinstance(error, TimeoutError) or time.monotonic() > deadline:
+                raise ShellSilent(f"in the guest, still running after {timeout:.0f} s: {line}") from error
             raise GuestError(f"the SSH session ended during: {line} ({error})") from error
+        if code == NO_CODE:
+            raise GuestError(f"the SSH session ended during: {line}")
         if check and code != 0:
             raise GuestError(f"in the guest, exit code {code}: {line}\n    {(errors or output).strip()[-2000:]}")
         return output
@@ -64,16 +72,17 @@ class Shell:
         """Write files in the guest, in one transfer; their folders are made. Raises GuestError."""
         try:
             deadline = time.monotonic() + COMMAND_S
-            stdin, stdout, _ = self._client.exec_command(UNPACK, timeout=COMMAND_S)
-            with tarfile.open(fileobj=stdin, mode="w|") as archive:
-                for file in files:
-                    entry = tarfile.TarInfo(file.target.lstrip("/"))
-                    entry.size, entry.mode = len(file.content), file.mode
-                    archive.addfile(entry, io.BytesIO(file.content))
-            stdin.channel.shutdown_write()
-            errors = read_all(stdout.channel, stdout.channel.recv_stderr, deadline)
-            code = exit_code(stdout.channel, deadline)
-        except (paramiko.SSHException, OSError) as error:
+            with self._closed_after(COMMAND_S + GRACE_S):
+                stdin, stdout, _ = self._client.exec_command(UNPACK, timeout=COMMAND_S)
+                with tarfile.open(fileobj=stdin, mode="w|") as archive:
+                    for file in files:
+                        entry = tarfile.TarInfo(file.target.lstrip("/"))
+                        entry.size, entry.mode = len(file.content), file.mode
+                        archive.addfile(entry, io.BytesIO(file.content))
+                stdin.channel.shutdown_write()
+                errors = read_all(stdout.channel, stdout.channel.recv_stderr, deadline)
+                code = exit_code(stdout.channel, deadline)
+        except (paramiko.SSHException, OSError, EOFError) as error:
             raise GuestError(f"files could not be sent to the guest: {error}") from error
         if code != 0:
             raise GuestError(f"files could not be written in the guest: {errors.strip()}")
@@ -86,6 +95,17 @@ class Shell:
             raise paramiko.SSHException("it was closed")
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise GuestError(f"the SSH session has ended: {error}") from error
+
+    @contextmanager
+    def _closed_after(self, seconds: float) -> Iterator[None]:
+        """Close the session if this takes longer: paramiko waits for the answer to a request without end."""
+        timer = threading.Timer(seconds, self.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         with contextlib.suppress(Exception):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ def scheduler() -> Iterator[LocalCluster]:
 @pytest.fixture
 def pool(scheduler: LocalCluster) -> Iterator[Cluster]:
     with Cluster(scheduler.scheduler_address, ORDER) as made:
+        assert made.room() == {}, "no host is ready yet"
+        made.prepare(QUIET)
         until(lambda: sum(made.room().values()) == 2)
         yield made
 
@@ -56,9 +58,21 @@ def act(order: Order) -> Delivery:
     return ACT[-1](order)
 
 
+SURVEYED: list[Callable[[], dict[str, Any]]] = [lambda: {"name": "here", "accelerator": "tcg"}]
+
+
+def look(_order: Order) -> dict[str, Any]:
+    """In the place of ``survey``, likewise."""
+    return SURVEYED[-1]()
+
+
 @pytest.fixture(autouse=True)
 def _acted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "fulfil", act)
+    monkeypatch.setattr(cluster, "survey", look)
+
+
+QUIET = Progress(Console(quiet=True), {}, 0, 0)
 
 
 def until(holds: Any) -> None:
@@ -199,4 +213,31 @@ def test_workers_without_the_resource_are_passed_over() -> None:
     ):
         assert pool.room() == {}
         with pytest.raises(HostError, match="no worker at"):
-            pool.prepare(Progress(Console(quiet=True), {}, 0, 0))
+            pool.prepare(QUIET)
+
+
+def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "POLL_S", 0.1)
+    release, place = threading.Event(), list[str]()
+
+    def build() -> dict[str, Any]:
+        place.append(get_worker().address)
+        release.wait(LIMIT_S)
+        return {"name": "here", "accelerator": "tcg"}
+
+    SURVEYED.append(build)
+    try:
+        with (
+            LocalCluster(**LOCAL, n_workers=1, resources={GUEST: 1}) as made,
+            Cluster(made.scheduler_address, ORDER) as pool,
+            ThreadPoolExecutor(1) as threads,
+        ):
+            prepared = threads.submit(pool.prepare, QUIET)
+            until(lambda: place)
+            made.sync(made.scheduler.remove_worker, address=place[0], stimulus_id="test", close=False)
+            with pytest.raises(HostError, match="went away while it built"):
+                prepared.result(LIMIT_S)
+            release.set()
+    finally:
+        release.set()
+        SURVEYED.pop()
