@@ -21,6 +21,7 @@ struct daemon {
 	struct events events;
 	struct trigger *trigger;
 	struct trigger_features features;
+	struct fault last; /* that was offered to several groups */
 	struct watch *watch;
 	bool pressure; /* the kernel tells when memory is short */
 	struct disks disks;

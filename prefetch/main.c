@@ -110,12 +110,36 @@ static void tick(struct daemon *d)
 	set_timer(d, reclaiming);
 }
 
+static bool any_named(const struct daemon *d)
+{
+	for (size_t i = 0; i < MAX_GROUPS; i++)
+		if (d->groups[i].used && d->groups[i].members.spec->ncomms)
+			return true;
+	return false;
+}
+
+/* Of one fault the kernel gives the samples of all its events the same time, and the id of the first: perf_prepare_sample
+ * keeps what an earlier event has filled in. Which group each was meant for is lost. Those by name are watched
+ * everywhere, so where there is one, each fault is taken once, and offered to all. */
 static void hand_on(void *context, const struct fault *f)
 {
 	struct daemon *d = context;
+	struct fault offered = *f;
 
-	if (f->group < MAX_GROUPS && d->groups[f->group].used)
-		group_faulted(&d->groups[f->group], f);
+	if (!any_named(d)) {
+		if (f->group < MAX_GROUPS && d->groups[f->group].used)
+			group_faulted(&d->groups[f->group], f);
+		return;
+	}
+	if (f->t == d->last.t && f->pid == d->last.pid && f->source == d->last.source)
+		return;
+	d->last = *f;
+	for (offered.group = 0; offered.group < MAX_GROUPS; offered.group++) {
+		struct group *g = &d->groups[offered.group];
+
+		if (g->used && (g->members.spec->ncomms || offered.group == f->group || members_find(&g->members, f->pid) >= 0))
+			group_faulted(g, &offered);
+	}
 }
 
 static void faulted(struct daemon *d)

@@ -234,6 +234,20 @@ def test_a_prefetch_stays_below_memory_max(rig: Rig) -> None:
     assert number(issue, "planned_pages") >= pages // 2
 
 
+def test_programs_and_a_container_are_told_apart_though_the_kernel_mixes_their_faults(rig: Rig) -> None:
+    """Samples of one fault have the id of one event (kernel/events/core.c, perf_prepare_sample)."""
+    container = rig.container("a", 32)
+    names = ("--group", "touchers=comm:toucher", "--group", "others=comm:apache2,mariadbd")
+    rig.start(*names, "--group", ALL, *STATE, *FAST)
+    container.push_out()
+    rig.ready("touchers")
+    majors = container.tell("touch 0 8192 1").majflt
+    for group in ("touchers", "storm/a"):
+        (outcome,) = rig.settled(group, 1)["last"]
+        assert majors - 8 <= number(outcome, "majors") <= majors + 8, group
+    assert rig.group("others")["activations"] == 0
+
+
 def test_policies_are_switched_while_it_runs(rig: Rig) -> None:
     container, other = rig.container("a", 32), rig.container("b", 16)
     rig.start("--group", ALL, *STATE, *FAST)
