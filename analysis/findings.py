@@ -4,8 +4,7 @@ Every sentence is computed from the run, with its numbers and where these stand;
 """
 
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from analysis.claims import CANNOT_TELL, NOT, PARTLY, REPRODUCED, ClaimResult
 from analysis.markdown import code, escaped
@@ -16,7 +15,7 @@ from analysis.sentences import Sentence, listed
 from analysis.study import Study
 from analysis.suite_findings import RULES
 from analysis.suite_findings import findings as of_suite
-from analysis.suites import NAMELESS
+from analysis.suites import NAMELESS, mapping
 
 OURS = "ours"  # the place of a claim that is not about the paper's proposal
 HEADINGS = {
@@ -83,10 +82,6 @@ def measured_on(study: Study) -> list[str]:
         f"made by {code(command(study))}" + commit(study),
     ]  # fmt: skip
     return facts[:1] + ([f"host: {escaped(', '.join(machine))}"] if machine else []) + facts[1:]
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def command(study: Study) -> str:

@@ -15,11 +15,10 @@ from typing import Any, Literal
 
 from analysis.recordings import Recording, recording
 from measure.stream import Record, StreamFault, decode
-from testbed.errors import UsageError, printable
+from testbed.errors import Unsupported, UsageError, printable
 
 Json = Mapping[str, Any]
 State = Literal["planned", "incomplete", "complete", "skipped"]
-UNSUPPORTED = "Unsupported"  # the kind of end of a cell whose condition the guest does not have
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
     samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
     end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
     complete = end.get("complete") is True
-    skipped = not complete and end.get("kind") == UNSUPPORTED
+    skipped = not complete and end.get("kind") == Unsupported.__name__
     faults += _disagreements(run, folder, planned, ledger)
     said_valid = complete and end.get("valid") is True
     sampled = said_valid or stored(folder / "samples.jsonl").is_file()  # what failed early has recorded nothing

@@ -26,6 +26,10 @@ class Outcome:
     better: Literal["lower", "higher", ""]
     definition: str
 
+    @property
+    def heading(self) -> str:
+        return self.label + (f" [{self.unit}]" if self.unit else "")
+
 
 OUTCOMES = (
     Outcome("majflt_rdbms", "major faults, RDBMS", "", "lower",

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,12 @@ def panel(ax: Axes, suite: Suite, cells: pd.DataFrame, outcome: Outcome, names: 
         values = valid.loc[valid["condition"] == name, outcome.name].astype(float).dropna().to_numpy()
         dots(ax, place_, one, values, *look(one.effect if suite.is_like_its_other(name) else None))
         figures(ax, place_, one)
-    for begin, end, other in stretches(suite, names):
-        if end > begin:
-            middle = suite.standing(other, outcome.name).median.value
-            ax.plot([middle, middle], [begin - 0.5, end + 0.5], color=style.INK, lw=0.8, ls=(0, (3, 2)), zorder=1)
-        if begin:
-            ax.axhline(begin - 0.5, color="#9A9A9A", lw=0.8, zorder=1)
-    ax.set_title(heading(outcome), loc="left")
+    for begin, end, other in columns_of(suite, names):
+        middle = suite.standing(other, outcome.name).median.value
+        ax.plot([middle, middle], [begin - 0.5, end + 0.5], color=style.INK, lw=0.8, ls=(0, (3, 2)), zorder=1)
+    for begin in family_begins(suite, names)[1:]:
+        ax.axhline(begin - 0.5, color="#9A9A9A", lw=0.8, zorder=1)
+    ax.set_title(outcome.heading, loc="left")
     ax.set_yticks(range(len(names)), names, color=style.INK)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(0, (ax.dataLim.x1 if ax.dataLim.x1 > 0 else 1) * 1.62)
@@ -116,18 +116,21 @@ def panel(ax: Axes, suite: Suite, cells: pd.DataFrame, outcome: Outcome, names: 
     ax.grid(visible=False, axis="y")
 
 
-def heading(outcome: Outcome) -> str:
-    return outcome.label + (f" [{outcome.unit}]" if outcome.unit else "")
-
-
-def stretches(suite: Suite, names: Sequence[str]) -> list[tuple[int, int, str]]:
-    """First and last row of each family, and the condition that its others are compared with."""
+def columns_of(suite: Suite, names: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Rows next to each other that are compared with the same condition: first, last, and which; it is its own."""
+    others = [suite.against[name] if suite.is_like_its_other(name) else name for name in names]
+    used = {other for name, other in zip(names, others, strict=True) if other != name}
     found = []
-    for other, members in suite.families.items():
-        at = [place_ for place_, name in enumerate(names) if name in members]
-        if at:
-            found.append((min(at), max(at), other))
+    for other, rows in groupby(enumerate(others), key=lambda row: row[1]):
+        at = [place for place, _ in rows]
+        if other in used:
+            found.append((at[0], at[-1], other))
     return found
+
+
+def family_begins(suite: Suite, names: Sequence[str]) -> list[int]:
+    places = ([place for place, name in enumerate(names) if name in members] for members in suite.families.values())
+    return sorted(min(rows) for rows in places if rows)
 
 
 def dots(ax: Axes, at: int, one: Standing, values: Any, colour: str, filled: bool) -> None:

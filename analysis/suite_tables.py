@@ -71,10 +71,6 @@ def shown(suite: Suite) -> list[Outcome]:
     ]
 
 
-def heading(outcome: Outcome) -> str:
-    return outcome.label + (f" [{outcome.unit}]" if outcome.unit else "")
-
-
 def median_cell(one: Standing) -> str:
     """ "4 [4, 5], 1st [1, 2]": the rank after the median."""
     if not one.median.blocks:
@@ -136,7 +132,10 @@ def suite_markdown(suite: Suite, sentences: Iterable[Sentence], run: Run, settin
         f"Medians over blocks with {confidence} intervals (bootstrap, BCa; with a star percentile, where BCa is not "
         "defined), and the rank among the suite's conditions under pressure, 1 is best, with its interval.",
         "",
-        *table(["condition", *map(heading, outcomes)], [[name, *medians] for name, _, medians, _ in rows]),
+        *table(
+            ["condition", *(outcome.heading for outcome in outcomes)],
+            [[name, *medians] for name, _, medians, _ in rows],
+        ),
         "",
         "## Ratios",
         "",

@@ -7,7 +7,7 @@ from analysis.numbers import number
 from analysis.study import Study
 from analysis.style import Drawn
 from analysis.suite_findings import findings
-from analysis.suite_tables import heading, shown, suite_rows
+from analysis.suite_tables import shown, suite_rows
 from analysis.suites import COMPARED, NAMELESS, Suite
 
 
@@ -31,7 +31,7 @@ def suites(
             "answers": suite.answers,
             "sentences": [sentence.text for sentence in findings(suite, study.comparisons, study.bars)],
             "figures": [figure_row(figure, in_numbers(suite)) for figure in figures.get(suite.name, ())],
-            "outcomes": [heading(outcome) for outcome in shown(suite)],
+            "outcomes": [outcome.heading for outcome in shown(suite)],
             "ratios": [outcome.label for outcome in shown(suite) if outcome in COMPARED],
             "rows": [
                 {
