@@ -43,6 +43,8 @@ def pack(store: Store, target: Path) -> Path:
                     compress(copy)
                 elif path.name in (DOMAIN, LEDGER) or path.parent.name == EVIDENCE:
                     copy.write_text(without_places(copy.read_text(errors="replace"), places))
+                    if path.suffix == ".log":  # QEMU's, of all guests of a run so far
+                        compress(copy)
     settings = settings_of(store)
     aside.rename(target)
     try:
@@ -60,6 +62,9 @@ def places_of(store: Store) -> dict[str, str]:
     for domain in store.folder.glob(f"*/*/{DOMAIN}"):
         if kernel := re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", domain.read_text(errors="replace")):
             places[kernel[1]] = "CACHE"
+    for error in store.folder.glob(f"*/*/{EVIDENCE}/error.txt"):  # another tree may have made the run
+        if made_in := re.search(r'File "(/.*)/experiment/cell\.py"', error.read_text(errors="replace")):
+            places[made_in[1]] = "PROJECT"
     return dict(sorted(places.items(), key=lambda place: -len(place[0])))
 
 
