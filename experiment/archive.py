@@ -33,8 +33,10 @@ def unpack_folder(packed: bytes, folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.tmp")
     aside.mkdir(parents=True)
     try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:xz") as archive:
+        with lzma.open(io.BytesIO(packed)) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             members = archive.getmembers()
+            while stream.read(1):  # padding; its end is where what is cut off after the last file shows
+                stream.read(tarfile.RECORDSIZE)
             if sum(member.size for member in members) > MOST_BYTES:
                 raise CellError(f"{folder.name}: its records are larger than {MOST_BYTES} bytes")
             if strange := [member.name for member in members if not belongs(member)]:
