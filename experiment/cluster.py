@@ -74,20 +74,22 @@ class Cluster:
         first = {host: worker for worker, (host, _) in sorted(workers.items(), reverse=True)}
         where = f"{several(len(workers), 'worker')} on {several(len(first), 'host')}"
         progress.stage(f"{where}; each host builds what its cache lacks")
-        asked = {self._executor(worker).submit(survey, self._order): host for host, worker in first.items()}
+        pending = {self._executor(worker).submit(survey, self._order): host for host, worker in first.items()}
         manifests: dict[str, dict[str, Any]] = {}
-        while len(manifests) < len(asked):
-            done, waited_for = wait(asked, POLL_S, FIRST_COMPLETED)
-            for host in {asked[future] for future in waited_for}:
-                if first[host] not in self._workers():
-                    raise HostError(f"{host}: its worker {first[host]} went away while it built what its cache lacks")
-            for future in (future for future in done if asked[future] not in self._hosts):
-                manifest = {**future.result(), "guests": guests_of(asked[future], workers)}
+        while pending:
+            done, _ = wait(pending, POLL_S, FIRST_COMPLETED)
+            for future in done:
+                host = pending.pop(future)
+                manifest = {**future.result(), "guests": guests_of(host, workers)}
                 if manifest["name"] in manifests:
                     raise HostError(f"two hosts are called {manifest['name']}", "give each a name of its own")
                 progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
                 manifests[str(manifest["name"])] = manifest
-                self._hosts.add(asked[future])
+                self._hosts.add(host)
+            there = self._workers() if pending else {}
+            for host in pending.values():
+                if first[host] not in there:
+                    raise HostError(f"{host}: its worker {first[host]} went away while it built what its cache lacks")
         return manifests
 
     def room(self) -> Mapping[str, int]:

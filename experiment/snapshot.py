@@ -17,6 +17,7 @@ from experiment.config import Configuration
 from experiment.services import RECIPE as SERVICE_FILES
 from experiment.services import SERVICES
 from measure.recording import EventStream
+from measure.timeline import run_alpha
 from testbed import ledger
 from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import Cache, digest_files
@@ -219,9 +220,7 @@ class Warming:
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Alpha comes, pushes the others out, and ends; ``meanwhile`` happens in between."""
-        seen = len(alpha.events("ready"))
-        topology.start_alpha(shell)
-        alpha.wait_event("ready", self.configuration.limits.alpha_s, guest, nth=seen + 1)
+        run_alpha(shell, guest, topology, alpha, self.configuration.limits.alpha_s)
         meanwhile()
         topology.stop_alpha(shell)
 

@@ -53,6 +53,13 @@ class Streams:
             stream.close()
 
 
+def run_alpha(shell: Shell, guest: Guest, topology: Topology, alpha: EventStream, limit: float) -> Event:
+    """Start it and wait until every page of it is written: what it says then. Raises GuestError after ``limit`` s."""
+    seen = len(alpha.events("ready"))
+    topology.start_alpha(shell)
+    return alpha.wait_event("ready", limit, guest, nth=seen + 1)
+
+
 @dataclass(frozen=True)
 class Timeline:
     """One performance of the steps. ``note`` is told each step's name and instants as it happens.
@@ -115,10 +122,7 @@ class Timeline:
         self.note("alpha-ready", guest=ready.get("t"))
 
     def _run_alpha(self, shell: Shell) -> Event:
-        """Until every page of it is written; what it says of that."""
-        seen = len(self.streams.alpha.events("ready"))
-        self.topology.start_alpha(shell)
-        return self.streams.alpha.wait_event("ready", self.alpha_limit_s, self.guest, nth=seen + 1)
+        return run_alpha(shell, self.guest, self.topology, self.streams.alpha, self.alpha_limit_s)
 
     def _bring_in(self) -> None:
         self.note("warm-up-request")

@@ -21,6 +21,7 @@ struct daemon {
 	struct events events;
 	struct trigger *trigger;
 	struct trigger_features features;
+	bool named;	   /* some groups are by name: these are there from the start to the end */
 	struct fault last; /* that was offered to several groups */
 	struct watch *watch;
 	bool pressure; /* the kernel tells when memory is short */

@@ -97,7 +97,9 @@ void groups_sync(struct daemon *d)
 void groups_start(struct daemon *d)
 {
 	for (size_t i = 0; i < d->options.nspecs; i++)
-		if (d->options.specs[i].ncomms)
+		if (d->options.specs[i].ncomms) {
+			d->named = true;
 			add_group(d, &d->options.specs[i], d->options.specs[i].name, "", 0);
+		}
 	groups_sync(d);
 }

@@ -15,9 +15,8 @@ SERVICE = "prefetchd.service"
 SOCKET = "/run/prefetchd.sock"
 CONTROL = "/usr/local/sbin/prefetchctl"
 TRACE = "/var/lib/prefetchd/last.trace"  # the set file of policy oracle
-SHARE_PERCENT = (
-    100  # the paper's policy and the controls are not to be cut short; ours stays far below the default of 25
-)
+# The paper's policy and the controls are not to be cut short; ours stays far below the default of 25.
+SHARE_PERCENT = 100
 UNIT = """\
 [Unit]
 Description=container-aware prefetcher

@@ -110,14 +110,6 @@ static void tick(struct daemon *d)
 	set_timer(d, reclaiming);
 }
 
-static bool any_named(const struct daemon *d)
-{
-	for (size_t i = 0; i < MAX_GROUPS; i++)
-		if (d->groups[i].used && d->groups[i].members.spec->ncomms)
-			return true;
-	return false;
-}
-
 /* Of one fault the kernel gives the samples of all its events the same time, and the id of the first: perf_prepare_sample
  * keeps what an earlier event has filled in. Which group each was meant for is lost. Those by name are watched
  * everywhere, so where there is one, each fault is taken once, and offered to all. */
@@ -126,7 +118,7 @@ static void hand_on(void *context, const struct fault *f)
 	struct daemon *d = context;
 	struct fault offered = *f;
 
-	if (!any_named(d)) {
+	if (!d->named) {
 		if (f->group < MAX_GROUPS && d->groups[f->group].used)
 			group_faulted(&d->groups[f->group], f);
 		return;
