@@ -61,7 +61,7 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     words = [word for pair in settings.items() for word in pair]
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     if condition.policy == "none" and prefetches(configuration, condition.topology):
-        shell.run("systemctl", "stop", prefetch.install.SERVICE)
+        prefetch.install.stop(shell)
     elif condition.groups == "programs":
         programs = {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
         prefetch.install.watch_instead(shell, programs, configuration.prefetcher)

@@ -23,6 +23,7 @@ from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import Cache, digest_files
 from testbed.checksums import identity
 from testbed.connection import PREFIX, SHORT_PLACE, connect
+from testbed.cpus import switch_on
 from testbed.domain import TEMPLATES, Disks
 from testbed.errors import CellError, GuestError, GuestLost
 from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
@@ -35,7 +36,6 @@ from workloads.topology import WORKLOADS, Topology
 log = logging.getLogger(__name__)
 
 TIMES = "times.json"  # what boot and warm-up took, for the benchmark
-SWITCH_ON_CPUS = "for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo 1 > $cpu; done"
 CONTAINER = {"plain": None, "lxc": "service_a"}
 MEASURED = ("service_a", "alpha")  # groups of the sampler
 # What the guest's state depends on besides the settings and the programs.
@@ -194,7 +194,7 @@ class Warming:
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
         shell.run("systemctl", "start", measure.install.SERVICE)
-        shell.run("sh", "-c", SWITCH_ON_CPUS)
+        switch_on(shell)
         return topology
 
     def _start(self, shell: Shell, topology: Topology) -> None:

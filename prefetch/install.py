@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from testbed.cpus import first_alone
 from testbed.guest import PORT_FOLDER, PREFETCH_PORT
 from testbed.shell import PRESSED_S, File, Shell
 
@@ -56,11 +57,18 @@ def unit(groups: Mapping[str, str], trigger: Trigger) -> File:
     return File(f"/etc/systemd/system/{SERVICE}", text.encode())
 
 
+def stop(shell: Shell) -> None:
+    """Stop prefetchd, which takes its kprobe away. Raises GuestError."""
+    with first_alone(shell):
+        shell.run("systemctl", "stop", SERVICE)
+
+
 def watch_instead(shell: Shell, groups: Mapping[str, str], trigger: Trigger) -> None:
     """Start prefetchd again, with other groups (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
+    stop(shell)
     shell.put([unit(groups, trigger)])
     shell.run("systemctl", "daemon-reload")
-    shell.run("systemctl", "restart", SERVICE)
+    shell.run("systemctl", "start", SERVICE)  # not on the first CPU alone: it watches those that are online
 
 
 def set_policy(shell: Shell, policy: str, *trace: str) -> None:
