@@ -5,7 +5,6 @@ Lenient about cells: one that failed, is still running, or was cut short is kept
 it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
 """
 
-import gzip
 import json
 import zlib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from analysis.recordings import Recording, recording
+from measure.packed import open_stored, stored
 from measure.stream import Record, StreamFault, decode
 from testbed.errors import Unsupported, UsageError, printable
 
@@ -233,17 +233,9 @@ def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
     return records, broken or ([f"{name}:{len(whole) + 1}: ends within a line"] if cut else [])
 
 
-def stored(path: Path) -> Path:
-    """``path``, or the compressed file that stands for it in a packed run."""
-    packed = path.with_name(f"{path.name}.gz")
-    return packed if packed.is_file() and not path.is_file() else path
-
-
 def _content(run: Path, path: Path) -> tuple[bytes, list[str]]:
     """A file's bytes, unpacked as far as that goes, and what is wrong with it."""
-    if path.suffix != ".gz":
-        return path.read_bytes(), []
-    with gzip.open(path) as file:
+    with open_stored(path) as file:
         content = bytearray()
         try:
             while part := file.read(1 << 16):

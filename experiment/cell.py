@@ -1,7 +1,6 @@
 """One cell: a fork of the warm snapshot, the paper's steps, the checks. A function of its task alone."""
 
 import errno
-import gzip
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from experiment.plan import Cell
 from experiment.snapshot import Snapshot
 from experiment.store import Journal
 from measure import hostuse
+from measure.packed import read_stored, stored
 from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Mark, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
@@ -165,12 +165,9 @@ def keep_trace(task: Task, shell: Shell, guest: Guest, streams: Streams) -> None
 def read_trace(folder: Path) -> bytes:
     """Of a cell's folder, a packed one, too. Raises UsageError if it has had no rehearsal."""
     path = folder / REHEARSAL / TRACE
-    packed = path.with_name(f"{path.name}.gz")
-    if packed.exists():
-        return gzip.decompress(packed.read_bytes())
-    if not path.exists():
+    if not stored(path).exists():
         raise UsageError(f"{folder.name}: its rehearsal has left no trace", "policy oracle needs one: run the cell")
-    return path.read_bytes()
+    return read_stored(path)
 
 
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:

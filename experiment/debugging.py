@@ -1,6 +1,5 @@
 """What went wrong in a cell: the console that its guest left, or the guest itself, kept to be looked at."""
 
-import gzip
 import os
 import select
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 from experiment.cell import REHEARSAL
 from experiment.plan import Cell
 from experiment.store import Store, read_last
+from measure.packed import open_stored
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest, is_active
 from testbed.watch import CONSOLE_BYTES
@@ -73,10 +73,8 @@ def verdict(folder: Path) -> str:
 
 def console_of(folder: Path) -> str:
     """An attempt's console as text that a terminal does not obey; packed runs have it compressed."""
-    plain = folder / CONSOLE
-    packed = plain.with_name(f"{CONSOLE}.gz")
     try:
-        with gzip.open(packed) if packed.exists() else plain.open("rb") as file:
+        with open_stored(folder / CONSOLE) as file:
             raw = file.read(CONSOLE_BYTES)
     except FileNotFoundError:
         return "(no console was kept)"

@@ -12,6 +12,7 @@ from experiment.cell import TRACE
 from experiment.evidence import EVIDENCE
 from experiment.reading import settings_of
 from experiment.store import Store
+from measure.packed import PACKED
 from testbed.errors import UsageError
 from testbed.process import PROJECT
 
@@ -78,6 +79,5 @@ def without_places(text: str, places: Mapping[str, str]) -> str:
 
 def compress(path: Path) -> None:
     """In place, as NAME.gz; undated, so that the same content gives the same bytes."""
-    with path.with_name(f"{path.name}.gz").open("wb") as file, gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
-        packed.write(path.read_bytes())
+    path.with_name(path.name + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     path.unlink()

@@ -4,7 +4,6 @@ All that the harness does itself is done as ever: it takes the streams from the 
 cell and writes its journal. So this is how to measure what the harness costs.
 """
 
-import gzip
 import json
 import socket
 import time
@@ -19,6 +18,7 @@ from experiment.config import Configuration
 from experiment.plan import Cell
 from experiment.store import Journal, Store, read_last
 from measure.hostuse import HostUse
+from measure.packed import PACKED, read_stored
 from measure.recording import EventStream, SampleStream
 from measure.stream import Record, Stop
 from measure.timeline import ANSWER_SECONDS
@@ -31,7 +31,6 @@ from workloads.service_a.request import Expected, Response
 JOURNAL, SAMPLES, ALPHA = "cell.jsonl", "samples.jsonl", "alpha.jsonl"
 EVENTS = (ALPHA, "prefetch.jsonl", "peer.jsonl")
 COMPUTED = ("check", "end")  # of the journal: these are not copied
-PACKED = ".gz"
 
 Json = Mapping[str, Any]
 
@@ -98,13 +97,9 @@ def open_recording(store: Store) -> Recording:
 
 
 def read_cell(folder: Path) -> Recorded:
-    files = {path.name.removesuffix(PACKED): content(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {path.name.removesuffix(PACKED): read_stored(path) for path in sorted(folder.iterdir()) if path.is_file()}
     journal = files.pop(JOURNAL)
     return Recorded(tuple(json.loads(line) for line in journal.splitlines()), files)
-
-
-def content(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix == PACKED else path.read_bytes()
 
 
 def members(record: Json) -> dict[str, Any]:
