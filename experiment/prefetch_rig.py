@@ -10,9 +10,8 @@ from typing import Any
 
 from experiment.condition import LXC
 from experiment.prepare import Prepared
-from prefetch.install import BINARIES
+from prefetch.install import BINARIES, stop
 from testbed.connection import connect
-from testbed.cpus import first_alone
 from testbed.errors import GuestError
 from testbed.guest import Guest, restore
 from testbed.process import run
@@ -118,8 +117,7 @@ class Rig:
         self.shell.run("sh", "-c", START, "sh", UNIT, PLACE, *options)
 
     def stop(self) -> None:
-        with first_alone(self.shell):
-            self.shell.run("systemctl", "stop", UNIT)
+        stop(self.shell, UNIT)
 
     def ask(self, *words: str) -> str:
         return self.shell.run(f"{PLACE}/prefetchctl", "--socket", f"{PLACE}/socket", *words)

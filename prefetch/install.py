@@ -57,10 +57,10 @@ def unit(groups: Mapping[str, str], trigger: Trigger) -> File:
     return File(f"/etc/systemd/system/{SERVICE}", text.encode())
 
 
-def stop(shell: Shell) -> None:
-    """Stop prefetchd, which takes its kprobe away. Raises GuestError."""
+def stop(shell: Shell, service: str = SERVICE) -> None:
+    """Stop the ``service`` that runs prefetchd, which takes its kprobe away. Raises GuestError."""
     with first_alone(shell):
-        shell.run("systemctl", "stop", SERVICE)
+        shell.run("systemctl", "stop", service)
 
 
 def watch_instead(shell: Shell, groups: Mapping[str, str], trigger: Trigger) -> None:

@@ -21,5 +21,7 @@ def switch_on(shell: Shell) -> None:
 def first_alone(shell: Shell) -> Iterator[None]:
     """Only the first CPU works in the meantime. Raises GuestError."""
     shell.run("sh", "-c", SWITCH, "sh", "0")
-    yield
-    switch_on(shell)
+    try:
+        yield
+    finally:
+        switch_on(shell)

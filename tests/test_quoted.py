@@ -26,6 +26,8 @@ RATIOS = {"time to first byte, ratio": "first_byte_s", "time to response, ratio"
 NOT_NUMBERS = {"condition", "what", "fetches", "compared with"}
 OTHER_TOPOLOGY = "other topology"
 
+Row = Mapping[Any, Any]  # of a table, by column
+
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -45,9 +47,6 @@ def quoted() -> list[tuple[str, dict[str, str]]]:
         elif not line.startswith("| ---") and "RDBMS major faults" in heads:
             found.append((name, dict(zip(heads, cells(line), strict=True))))
     return found
-
-
-Row = Mapping[Any, Any]
 
 
 def estimate(row: Row, value: str, low: str, high: str) -> str:
@@ -106,8 +105,8 @@ def test_the_bars_told_of_the_prefetcher_are_those_of_the_committed_run() -> Non
     text = (PROJECT / "prefetch" / "README.md").read_text()
     told = [row for row in map(cells, text.splitlines()) if row[-1].strip("*") in ("met", "missed")]
     assert len(told) > 15
-    table = (RESULTS / "reference" / "tables" / "prefetcher.md").read_text()
-    known = [as_told(cells(line)) for line in table.splitlines() if line.startswith("| ")]
+    bars = (RESULTS / "reference" / "tables" / "prefetcher.md").read_text()
+    known = [as_told(cells(line)) for line in bars.splitlines() if line.startswith("| ")]
     assert [row for row in told if row not in known] == []
 
 
