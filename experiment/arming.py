@@ -49,6 +49,18 @@ def prefetches(configuration: Configuration, topology: str) -> bool:
     return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
 
 
+def watched(configuration: Configuration, condition: Condition) -> dict[str, str]:
+    """What the prefetcher watches: name -> SPEC of ``prefetchd --help``."""
+    if condition.groups == "programs":
+        return {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
+    return containers(make_topology(configuration, condition))
+
+
+def containers(topology: Topology) -> dict[str, str]:
+    """Those that the prefetcher watches, with their cgroups' folders: all but alpha's."""
+    return {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
+
+
 def alpha_command(shell: Shell, configuration: Configuration) -> tuple[list[str], str]:
     """alpha's words, and the device that it writes its events to."""
     alpha, port = configuration.alpha, alpha_install.port(shell)
@@ -62,9 +74,9 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     if condition.policy == "none" and prefetches(configuration, condition.topology):
         prefetch.install.stop(shell)
-    elif condition.groups == "programs":
-        programs = {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
-        prefetch.install.watch_instead(shell, programs, configuration.prefetcher)
+    elif condition.groups == "programs" or condition.share_percent is not None:
+        groups = watched(configuration, condition)
+        prefetch.install.start_anew(shell, groups, configuration.prefetcher, condition.share_percent)
     if condition.renews_swap:
         peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
     if condition.alpha_mib is not None:

@@ -50,6 +50,7 @@ class Condition(Base):
     policy: Policy
     against: Name = "baseline"  # what it is compared with
     groups: Literal["containers", "programs"] = "containers"
+    share_percent: Annotated[int, Field(ge=0, le=100)] | None = None
     pressure: bool = True
     alpha_mib: Count | None = None
     before_request_s: Seconds | None = None
@@ -72,6 +73,8 @@ class Condition(Base):
             raise ValueError("before_swapon, swap: without pressure there is nothing in swap")
         if self.groups == "programs" and self.policy not in ("off", "siblings", "container", "same-process"):
             raise ValueError(f"groups: of programs nothing is learnt that policy {self.policy!r} could use")
+        if self.share_percent is not None and self.policy in ("none", "off"):
+            raise ValueError(f"share_percent: policy {self.policy!r} prefetches nothing")
         contained = self.peer != "none" or self.advance or self.policy == "oracle" or self.service != "service_a"
         if self.topology == "plain" and contained:
             raise ValueError("peer, advance, service and policy 'oracle' need topology 'lxc'")
@@ -87,6 +90,7 @@ class Condition(Base):
         advance = self.advance
         settings = {
             f"prefetcher watches {self.groups}": self.groups != "containers",
+            f"a prefetch takes {self.share_percent} % of the memory at most": self.share_percent is not None,
             "no pressure": not self.pressure,
             self.service: self.service != "service_a",
             f"{self.httpd_processes} processes": self.httpd_processes is not None,

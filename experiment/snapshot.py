@@ -11,7 +11,7 @@ from pathlib import Path
 import measure.install
 import peers.install
 import prefetch.install
-from experiment.arming import alpha_command, make_topology, prefetches
+from experiment.arming import alpha_command, containers, make_topology, prefetches
 from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.services import RECIPE as SERVICE_FILES
@@ -198,8 +198,7 @@ class Warming:
             *peers.install.files(),
         ]
         if prefetches(self.configuration, self.base.topology):
-            watched = {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
-            files += prefetch.install.files(watched, settings.prefetcher)
+            files += prefetch.install.files(containers(topology), settings.prefetcher)
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
         shell.run("systemctl", "start", measure.install.SERVICE)

@@ -16,8 +16,7 @@ SERVICE = "prefetchd.service"
 SOCKET = "/run/prefetchd.sock"
 CONTROL = "/usr/local/sbin/prefetchctl"
 TRACE = "/var/lib/prefetchd/last.trace"  # the set file of policy oracle
-# The paper's policy and the controls are not to be cut short; ours stays far below the default of 25.
-SHARE_PERCENT = 100
+SHARE_PERCENT = 100  # unless a condition says otherwise: the paper's policy is not to be cut short
 UNIT = """\
 [Unit]
 Description=container-aware prefetcher
@@ -51,9 +50,10 @@ def files(groups: Mapping[str, str], trigger: Trigger) -> list[File]:
     return [*programs, unit(groups, trigger)]
 
 
-def unit(groups: Mapping[str, str], trigger: Trigger) -> File:
+def unit(groups: Mapping[str, str], trigger: Trigger, share_percent: int = SHARE_PERCENT) -> File:
+    """``share_percent``: of the memory, that a prefetch may take beyond what is free."""
     words = " ".join(f"--group {name}={spec}" for name, spec in groups.items())
-    text = UNIT.format(groups=words, port=PORT, trigger=trigger, share_percent=SHARE_PERCENT)
+    text = UNIT.format(groups=words, port=PORT, trigger=trigger, share_percent=share_percent)
     return File(f"/etc/systemd/system/{SERVICE}", text.encode())
 
 
@@ -63,10 +63,13 @@ def stop(shell: Shell, service: str = SERVICE) -> None:
         shell.run("systemctl", "stop", service)
 
 
-def watch_instead(shell: Shell, groups: Mapping[str, str], trigger: Trigger) -> None:
-    """Start prefetchd again, with other groups (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
+def start_anew(shell: Shell, groups: Mapping[str, str], trigger: Trigger, share_percent: int | None) -> None:
+    """Start prefetchd again, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError.
+
+    ``share_percent``: as for ``unit``; None is what it is from the snapshot on.
+    """
     stop(shell)
-    shell.put([unit(groups, trigger)])
+    shell.put([unit(groups, trigger, SHARE_PERCENT if share_percent is None else share_percent)])
     shell.run("systemctl", "daemon-reload")
     shell.run("systemctl", "start", SERVICE)  # not on the first CPU alone: it watches those that are online
 
