@@ -74,9 +74,9 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     if condition.policy == "none" and prefetches(configuration, condition.topology):
         prefetch.install.stop(shell)
-    elif condition.groups == "programs" or condition.share_percent is not None:
+    elif condition.groups == "programs" or condition.prefetchd:
         groups = watched(configuration, condition)
-        prefetch.install.start_anew(shell, groups, configuration.prefetcher, condition.share_percent)
+        prefetch.install.start_anew(shell, groups, configuration.prefetcher, condition.prefetchd)
     if condition.renews_swap:
         peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
     if condition.alpha_mib is not None:

@@ -18,6 +18,9 @@ def downward(path: str) -> str:
 
 Setting = Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$"), AfterValidator(downward)]
 
+Option = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
+OptionValue = Annotated[str, Field(pattern=r"^[\w.-]+$")]
+
 
 class Advance(Section):
     """Something that is done in the guest so many seconds before the request."""
@@ -50,7 +53,7 @@ class Condition(Base):
     policy: Policy
     against: Name = "baseline"  # what it is compared with
     groups: Literal["containers", "programs"] = "containers"
-    share_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    prefetchd: dict[Option, OptionValue] = Field(default_factory=dict)
     pressure: bool = True
     alpha_mib: Count | None = None
     before_request_s: Seconds | None = None
@@ -73,8 +76,8 @@ class Condition(Base):
             raise ValueError("before_swapon, swap: without pressure there is nothing in swap")
         if self.groups == "programs" and self.policy not in ("off", "siblings", "container", "same-process"):
             raise ValueError(f"groups: of programs nothing is learnt that policy {self.policy!r} could use")
-        if self.share_percent is not None and self.policy in ("none", "off"):
-            raise ValueError(f"share_percent: policy {self.policy!r} prefetches nothing")
+        if self.prefetchd and self.policy == "none":
+            raise ValueError("prefetchd: with policy 'none' it does not run")
         contained = self.peer != "none" or self.advance or self.policy == "oracle" or self.service != "service_a"
         if self.topology == "plain" and contained:
             raise ValueError("peer, advance, service and policy 'oracle' need topology 'lxc'")
@@ -90,7 +93,6 @@ class Condition(Base):
         advance = self.advance
         settings = {
             f"prefetcher watches {self.groups}": self.groups != "containers",
-            f"a prefetch takes {self.share_percent} % of the memory at most": self.share_percent is not None,
             "no pressure": not self.pressure,
             self.service: self.service != "service_a",
             f"{self.httpd_processes} processes": self.httpd_processes is not None,
@@ -101,8 +103,9 @@ class Condition(Base):
             self.peer: self.peer != "none",
             advance and f"{advance.action} {advance.seconds} s before": advance is not None,
         }
+        options = [f"prefetchd --{option} {value}" for option, value in self.prefetchd.items()]
         written = [f"{file} = {value}" for file, value in {**self.before_swapon, **self.guest}.items()]
-        return [*(str(setting) for setting, holds in settings.items() if holds), *written]
+        return [*(str(setting) for setting, holds in settings.items() if holds), *options, *written]
 
     @property
     def renews_swap(self) -> bool:

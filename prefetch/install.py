@@ -16,7 +16,8 @@ SERVICE = "prefetchd.service"
 SOCKET = "/run/prefetchd.sock"
 CONTROL = "/usr/local/sbin/prefetchctl"
 TRACE = "/var/lib/prefetchd/last.trace"  # the set file of policy oracle
-SHARE_PERCENT = 100  # unless a condition says otherwise: the paper's policy is not to be cut short
+# The paper's policy and the controls are not to be cut short; ours stays far below the default of 25.
+SHARE_PERCENT = 100
 UNIT = """\
 [Unit]
 Description=container-aware prefetcher
@@ -24,7 +25,7 @@ Description=container-aware prefetcher
 [Service]
 ExecStart=/usr/local/sbin/prefetchd {groups} --policy off --events {port} \
 --quiet-ms {trigger.quiet_ms} --settle-ms {trigger.settle_ms} \
---burst {trigger.burst} --burst-ms {trigger.burst_ms} --share-percent {share_percent} --state /var/lib/prefetchd
+--burst {trigger.burst} --burst-ms {trigger.burst_ms} --share-percent {share_percent} --state /var/lib/prefetchd{options}
 StateDirectory=prefetchd
 LimitMEMLOCK=infinity
 OOMScoreAdjust=-900
@@ -50,10 +51,11 @@ def files(groups: Mapping[str, str], trigger: Trigger) -> list[File]:
     return [*programs, unit(groups, trigger)]
 
 
-def unit(groups: Mapping[str, str], trigger: Trigger, share_percent: int = SHARE_PERCENT) -> File:
-    """``share_percent``: of the memory, that a prefetch may take beyond what is free."""
+def unit(groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str] | None = None) -> File:
+    """``options``: of ``prefetchd --help`` without the dashes, with their values; they override those of all."""
     words = " ".join(f"--group {name}={spec}" for name, spec in groups.items())
-    text = UNIT.format(groups=words, port=PORT, trigger=trigger, share_percent=share_percent)
+    own = "".join(f" --{option} {value}" for option, value in (options or {}).items())
+    text = UNIT.format(groups=words, port=PORT, trigger=trigger, share_percent=SHARE_PERCENT, options=own)
     return File(f"/etc/systemd/system/{SERVICE}", text.encode())
 
 
@@ -63,13 +65,10 @@ def stop(shell: Shell, service: str = SERVICE) -> None:
         shell.run("systemctl", "stop", service)
 
 
-def start_anew(shell: Shell, groups: Mapping[str, str], trigger: Trigger, share_percent: int | None) -> None:
-    """Start prefetchd again, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError.
-
-    ``share_percent``: as for ``unit``; None is what it is from the snapshot on.
-    """
+def start_anew(shell: Shell, groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str]) -> None:
+    """Start prefetchd again, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
     stop(shell)
-    shell.put([unit(groups, trigger, SHARE_PERCENT if share_percent is None else share_percent)])
+    shell.put([unit(groups, trigger, options)])
     shell.run("systemctl", "daemon-reload")
     shell.run("systemctl", "start", SERVICE)  # not on the first CPU alone: it watches those that are online
 
