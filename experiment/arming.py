@@ -72,13 +72,16 @@ def prepare(shell: Shell, configuration: Configuration, condition: Condition) ->
     settings = condition.guest
     words = [word for pair in settings.items() for word in pair]
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
-    if condition.policy == "none" and prefetches(configuration, condition.topology):
+    other = condition.policy == "none" or condition.groups == "programs" or condition.prefetchd
+    # What swapoff brings in is not what an activation needs: prefetchd is not there to learn it.
+    leaves = prefetches(configuration, condition.topology) and (other or condition.renews_swap)
+    if leaves:
         prefetch.install.stop(shell)
-    elif condition.groups == "programs" or condition.prefetchd:
-        groups = watched(configuration, condition)
-        prefetch.install.start_anew(shell, groups, configuration.prefetcher, condition.prefetchd)
     if condition.renews_swap:
         peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
+    if leaves and condition.policy != "none":
+        groups = watched(configuration, condition)
+        prefetch.install.start(shell, groups, configuration.prefetcher, condition.prefetchd)
     if condition.alpha_mib is not None:
         topology = make_topology(configuration, condition)
         shell.put([topology.alpha_file(*alpha_command(shell, configuration))])

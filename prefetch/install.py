@@ -25,7 +25,8 @@ Description=container-aware prefetcher
 [Service]
 ExecStart=/usr/local/sbin/prefetchd {groups} --policy off --events {port} \
 --quiet-ms {trigger.quiet_ms} --settle-ms {trigger.settle_ms} \
---burst {trigger.burst} --burst-ms {trigger.burst_ms} --share-percent {share_percent} --state /var/lib/prefetchd{options}
+--burst {trigger.burst} --burst-ms {trigger.burst_ms} --share-percent {share_percent} \
+--state /var/lib/prefetchd{options}
 StateDirectory=prefetchd
 LimitMEMLOCK=infinity
 OOMScoreAdjust=-900
@@ -65,9 +66,8 @@ def stop(shell: Shell, service: str = SERVICE) -> None:
         shell.run("systemctl", "stop", service)
 
 
-def start_anew(shell: Shell, groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str]) -> None:
-    """Start prefetchd again, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
-    stop(shell)
+def start(shell: Shell, groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str]) -> None:
+    """Start prefetchd, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
     shell.put([unit(groups, trigger, options)])
     shell.run("systemctl", "daemon-reload")
     shell.run("systemctl", "start", SERVICE)  # not on the first CPU alone: it watches those that are online

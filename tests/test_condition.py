@@ -13,6 +13,7 @@ from experiment.config import load
 from experiment.fields import Section
 from experiment.services import SERVICES
 from peers.install import refuse_unsupported
+from prefetch import install
 from testbed.errors import Unsupported
 
 SETTINGS = load(Path(__file__).parent.parent / "experiments.toml")
@@ -45,6 +46,14 @@ def test_a_conditions_settings_take_the_place_of_the_sections() -> None:
     assert SETTINGS.of("idle-600").alpha == SETTINGS.alpha
 
 
+def test_prefetchd_is_given_a_conditions_options_behind_those_of_all() -> None:
+    found = condition(policy="working-set", prefetchd={"hold": "no", "share-percent": "25"})
+    unit = install.unit({"a": "lxc.payload.a"}, SETTINGS.prefetcher, found.prefetchd).content.decode()
+    (command,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert command.endswith(" --share-percent 100 --state /var/lib/prefetchd --hold no --share-percent 25")
+    assert found.own_settings == ["prefetchd --hold no", "prefetchd --share-percent 25"]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -58,6 +67,9 @@ def test_a_conditions_settings_take_the_place_of_the_sections() -> None:
         ({"swap": "zram", "pressure": False}, "without pressure there is nothing in swap"),
         ({"groups": "programs", "policy": "working-set"}, "nothing is learnt that policy 'working-set' could use"),
         ({"swap": "tape"}, "'disk' or 'zram'"),
+        ({"policy": "none", "prefetchd": {"hold": "no"}}, "with policy 'none' it does not run"),
+        ({"prefetchd": {"hold": "no\nExecStartPost=/bin/sh"}}, "should match pattern"),
+        ({"prefetchd": {"--hold": "no"}}, "should match pattern"),
     ],
 )
 def test_what_cannot_be_is_refused(values: dict[str, object], message: str) -> None:
@@ -69,7 +81,7 @@ def test_a_prefetch_is_compared_with_the_same_settings_without_it() -> None:
     for name, found in SETTINGS.condition.items():
         if found.policy == "working-set" and not found.advance:
             other = SETTINGS.condition[found.against]
-            same = {"policy": other.policy, "answers": other.answers, "against": other.against}
+            same = {key: getattr(other, key) for key in ("policy", "answers", "against", "prefetchd")}
             assert found.model_copy(update=same) == other, name
 
 
