@@ -11,6 +11,10 @@ from analysis.suites import FAULTS, OURS, Suite
 
 ALONE, PROGRAM, CONTAINER = "same-process", "same-program", "container"
 WRONG = {ALONE: "the pages of the process that faults first alone", "other-container": "pages of a wrong container"}
+HELD = (
+    ("siblings-protected", "siblings", "lets the kernel reclaim nothing of what was read ahead"),
+    ("working-set-unheld", OURS, "does not hold the container's memory while an activation lasts"),
+)
 ALIKE = {"placebo": "no daemon at all", AGAIN: "the same under another name"}
 
 
@@ -19,37 +23,47 @@ def sentences(suite: Suite, effects: Iterable[Effect]) -> list[Sentence]:
     found = list(effects)
     alike = [alike_or_not(name, [effect for effect in found if effect.condition == name])
              for name in ALIKE if name in suite.measured]  # fmt: skip
-    return [*whose_pages(suite), *alike]
+    return [*whose_pages(suite), *(one for one, _ in against(suite, HELD)), *alike]
 
 
 def whose_pages(suite: Suite) -> list[Sentence]:
     """Whether prefetching for the wrong processes does as well, and what the siblings alone add."""
-    there = [*(name for name in (*WRONG, PROGRAM, CONTAINER, OURS) if name in suite.measured)]
-    faults = {name: suite.standing(name, FAULTS).median for name in there}
-    tests = [(name, OURS, f"prefetches {what}") for name, what in WRONG.items()]
-    tests.append((ALONE, CONTAINER, f"differs from {CONTAINER} by the siblings left out"))
-    tests.append((PROGRAM, CONTAINER, f"differs from {CONTAINER} by each program being on its own, known by its name"))
-    told_of = [(name, other, what) for name, other, what in tests if name in there and other in there]
-    words = [than(faults[name], faults[other]) for name, other, _ in told_of]
-    table = f"suite-{suite.name}.csv"
-    found = [
-        Sentence(
-            f"{name}, which {what}, has {word} RDBMS major faults than {other}: {told(faults[name])} against "
-            f"{told(faults[other])}, {over([faults[name], faults[other]])}.",
-            table,
-            f"conditions {name} and {other}, outcome {FAULTS}",
-        )
-        for (name, other, what), word in zip(told_of, words, strict=True)
+    tests = [
+        *((name, OURS, f"prefetches {what}") for name, what in WRONG.items()),
+        (ALONE, CONTAINER, f"differs from {CONTAINER} by the siblings left out"),
+        (PROGRAM, CONTAINER, f"differs from {CONTAINER} by each program being on its own, known by its name"),
     ]
-    if len(told_of) < len(tests) or not all(one.method for one in faults.values()):
-        return found
+    found = against(suite, tests)
+    told_of, words = [sentence for sentence, _ in found], [word for _, word in found]
+    there = [name for name in (*WRONG, PROGRAM, CONTAINER, OURS) if name in suite.measured]
+    known = all(suite.standing(name, FAULTS).median.method for name in there)
+    if len(found) < len(tests) or not known:
+        return told_of
     if set(words) == {CLEARLY_MORE}:
         text = f"So, with all {len(words)} comparisons clearly worse, it is membership in the container that tells "
         text += "whose pages will be needed, in this run."
     else:
         text = "So this run does not show that membership in the container is what tells whose pages will be needed: "
         text += f"of {len(words)} comparisons {words.count(CLEARLY_MORE)} are clearly worse."
-    return [*found, Sentence(text, table, f"conditions {listed(there)}, outcome {FAULTS}")]
+    return [*told_of, Sentence(text, table_of(suite), f"conditions {listed(there)}, outcome {FAULTS}")]
+
+
+def against(suite: Suite, tests: Iterable[tuple[str, str, str]]) -> list[tuple[Sentence, str]]:
+    """Of each (condition, other condition, what it does) that the suite has: who has more faults, and the word for it."""
+    found = []
+    for name, other, what in tests:
+        if name not in suite.measured or other not in suite.measured:
+            continue
+        mine, its = (suite.standing(one, FAULTS).median for one in (name, other))
+        word = than(mine, its)
+        text = f"{name}, which {what}, has {word} RDBMS major faults than {other}: {told(mine)} against {told(its)}, "
+        rows = f"conditions {name} and {other}, outcome {FAULTS}"
+        found.append((Sentence(f"{text}{over([mine, its])}.", table_of(suite), rows), word))
+    return found
+
+
+def table_of(suite: Suite) -> str:
+    return f"suite-{suite.name}.csv"
 
 
 def alike_or_not(name: str, effects: list[Effect]) -> Sentence:

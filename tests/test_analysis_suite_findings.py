@@ -165,6 +165,13 @@ def test_nothing_is_concluded_from_some_of_the_controls_or_too_few_replicates() 
     assert "membership" not in told(made(CONTROLS), blocks=4)
 
 
+def test_it_is_told_what_holding_the_memory_adds() -> None:
+    text = told(made({**CONTROLS, "siblings-protected": 60.0, "working-set-unheld": 10.02}))
+    assert "siblings-protected, which lets the kernel reclaim nothing of what was read ahead, has clearly fewer" in text
+    assert "an activation lasts, has not clearly more or fewer RDBMS major faults than working-set: 10" in text
+    assert SHOWN in text, "they say nothing of membership"
+
+
 ALIKE = {**FAULTS, "placebo": 1000.0, "baseline-again": 1000.0}
 
 

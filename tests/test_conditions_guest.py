@@ -15,8 +15,8 @@ pytestmark = [
     pytest.mark.guest,
     pytest.mark.skipif(not os.environ.get("PAGING_CONDITIONS"), reason="takes long: make conditions"),
 ]
-CONTROLS = ("baseline", "placebo", "same-process", "same-program", "container", "other-container", "oracle",
-            "clairvoyant")  # fmt: skip
+CONTROLS = ("baseline", "placebo", "same-process", "same-program", "siblings-protected", "container", "other-container",
+            "working-set-unheld", "oracle", "clairvoyant")  # fmt: skip
 PEERS = ("memory-low", "memory-low-classic", "memory-min", "classic-lru", "zram", "cluster-0-ssd", "cluster-3-hdd",
          "swap-cycle", "memory-reader", "damon", "own-madvise")  # fmt: skip
 SWEEP = ("alpha-409", "alpha-1024", "idle-0", "idle-60", "processes-20", "processes-20-working-set",
@@ -66,6 +66,8 @@ def test_controls_fetch_what_they_are_to_fetch(run: Path) -> None:
     faults = {name: number(outcomes[name]["majflt_rdbms"]) for name in CONTROLS}
     assert faults["oracle"] < 0.1 * faults["baseline"]
     assert faults["same-program"] < 0.8 * faults["baseline"], "the RDBMS brings in its own"
+    assert faults["siblings-protected"] < 0.1 * faults["baseline"], "what was read ahead stays until it is used"
+    assert number(outcomes["working-set-unheld"]["coverage"]) > 0.9, "it knows its set after prefetchd was started anew"
     assert faults["clairvoyant"] < 0.1 * faults["baseline"]
     assert faults["other-container"] > 0.5 * faults["baseline"]
 
