@@ -49,7 +49,7 @@ def whose_pages(suite: Suite) -> list[Sentence]:
 
 
 def against(suite: Suite, tests: Iterable[tuple[str, str, str]]) -> list[tuple[Sentence, str]]:
-    """Of each (condition, other condition, what it does) that the suite has: who has more faults, and the word for it."""
+    """Of each (condition, other, what it does) that the suite has: who has more faults, and the word for it."""
     found = []
     for name, other, what in tests:
         if name not in suite.measured or other not in suite.measured:
