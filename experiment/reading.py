@@ -19,7 +19,9 @@ def settings_of(store: Store) -> Configuration:
     try:
         return store.configuration()
     except UsageError as error:
-        log.warning("%s", error)
+        first, *more = str(error).splitlines()
+        others = f" (and {len(more)} more)" if more else ""
+        log.warning("%s%s", first, others)
         log.warning("run %s is of another version: its roles and intervals are those of %s", store.run, SHIPPED.name)
         return load(SHIPPED)
 

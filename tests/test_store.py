@@ -1,6 +1,7 @@
 """A run's folder: what counts as done, what is set aside, what resuming reads back."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from experiment.config import Configuration, load
 from experiment.manifest import accept, suite_used
 from experiment.plan import Plan, make_plan
 from experiment.pools import InThisThread
+from experiment.reading import SHIPPED, settings_of
 from experiment.store import Journal, Store
 from testbed.errors import UsageError
 
@@ -38,6 +40,19 @@ def test_a_run_reads_back_as_it_was_written(
         assert found.configuration() == configuration
         assert found.plan() == plan
     assert (tmp_path / "latest").readlink() == Path(store.run)
+
+
+def test_a_run_of_another_version_is_read_and_says_so_in_two_lines(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = store.folder / "configuration.toml"
+    path.write_text(re.sub(r"^(answers = .*)$", r"\1\nbring_in = false", path.read_text(), flags=re.MULTILINE))
+    assert settings_of(store) == load(SHIPPED)
+    first, second = [record.getMessage() for record in caplog.records]
+    assert "bring_in: Extra inputs are not permitted" in first
+    assert re.search(r" \(and \d+ more\)$", first)
+    assert "\n" not in first
+    assert second.startswith(f"run {store.run} is of another version")
 
 
 def test_a_suite_and_its_overrides_read_back(tmp_path: Path) -> None:
