@@ -7,7 +7,7 @@ from analysis.conditions import AGAIN
 from analysis.effects import Effect, correct, least_p, unlike
 from analysis.sentences import CLEARLY_MORE, Sentence, listed, over, than, told
 from analysis.statistics import SIGNIFICANT
-from analysis.suites import FAULTS, OURS, Suite
+from analysis.suites import FAULTS, OURS, Suite, clearly
 
 ALONE, PROGRAM, CONTAINER = "same-process", "same-program", "container"
 WRONG = {ALONE: "the pages of the process that faults first alone", "other-container": "pages of a wrong container"}
@@ -31,7 +31,11 @@ def whose_pages(suite: Suite) -> list[Sentence]:
     tests = [
         *((name, OURS, f"prefetches {what}") for name, what in WRONG.items()),
         (ALONE, CONTAINER, f"differs from {CONTAINER} by the siblings left out"),
-        (PROGRAM, CONTAINER, f"differs from {CONTAINER} by each program being on its own, known by its name"),
+        (
+            PROGRAM,
+            CONTAINER,
+            f"differs from {CONTAINER} by each program being on its own, from its own faults on",
+        ),
     ]
     found = against(suite, tests)
     told_of, words = [sentence for sentence, _ in found], [word for _, word in found]
@@ -41,10 +45,10 @@ def whose_pages(suite: Suite) -> list[Sentence]:
         return told_of
     if set(words) == {CLEARLY_MORE}:
         text = f"So, with all {len(words)} comparisons clearly worse, it is membership in the container that tells "
-        text += "whose pages will be needed, in this run."
+        text += "whose pages will be needed, and when, in this run."
     else:
-        text = "So this run does not show that membership in the container is what tells whose pages will be needed: "
-        text += f"of {len(words)} comparisons {words.count(CLEARLY_MORE)} are clearly worse."
+        text = "So this run does not show that membership in the container is what tells whose pages will be needed, "
+        text += f"and when: of {len(words)} comparisons {words.count(CLEARLY_MORE)} are clearly worse."
     return [*told_of, Sentence(text, table_of(suite), f"conditions {listed(there)}, outcome {FAULTS}")]
 
 
@@ -83,4 +87,7 @@ def alike_or_not(name: str, effects: list[Effect]) -> Sentence:
         text += f"{SIGNIFICANT:g} or less; {one.outcome.label}, ratio: {told(one.ratio)}"
         if least * len(known) > SIGNIFICANT:
             text += "; with so few blocks a difference in one outcome alone could not show"
+        if clear := [effect for effect in known if clearly(effect.ratio)]:
+            labels = [f"{effect.outcome.label} (ratio {told(effect.ratio)})" for effect in clear]
+            text += f"; by their intervals alone, not corrected, clearly unlike: {listed(labels)}"
     return Sentence(f"{text}; {over(effect.ratio for effect in known)}.", "effects.csv", rows)

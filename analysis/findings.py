@@ -80,8 +80,21 @@ def measured_on(study: Study) -> list[str]:
         f"{several(int(ran['condition'].nunique()), 'condition')}; "
         f"of {several(len(ran), 'cell')} {int(ran['valid'].astype(bool).sum())} count",
         f"made by {code(command(study))}" + commit(study),
+        *undone(study),
     ]  # fmt: skip
     return facts[:1] + ([f"host: {escaped(', '.join(machine))}"] if machine else []) + facts[1:]
+
+
+def undone(study: Study) -> list[str]:
+    """What was begun before the request and did not succeed, by condition; such a cell counts all the same."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell, advance in study.undone:
+        found.setdefault((cell.condition, str(advance.get("action"))), []).append(str(advance.get("detail")))
+    return [
+        f"{escaped(condition)}: {escaped(action)} did not succeed in {several(len(details), 'cell')}: "
+        + escaped("; ".join(sorted(set(details))))
+        for (condition, action), details in found.items()
+    ]
 
 
 def command(study: Study) -> str:

@@ -105,12 +105,14 @@ def cell_outcomes(frames: Frames, reference: str, before_request_s: float) -> pd
 def activation_outcomes(events: pd.DataFrame, since: Mapping[str, float]) -> pd.DataFrame:
     """Of service A's activations whose trigger lies at or after the instant of their cell; a row a cell, by name.
 
+    A prefetcher that is started again numbers its activations from 1 on again.
     ``events``: ``frames.prefetch``. What no event says is NaN. Precision and what follows are those of the newer event
     stream, which tells pages that came late from those used.
     """
     events = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
+    events = events.assign(daemon=(events["event"] == "start").groupby(events["cell"]).cumsum())
     mine = events[events["group"].astype(str).str.contains(SERVICE, regex=False)]
-    activations = pd.MultiIndex.from_frame(mine[["cell", "group", "activation"]].astype(str))
+    activations = pd.MultiIndex.from_frame(mine[["cell", "daemon", "group", "activation"]].astype(str))
     counting = (mine["event"] == "trigger") & (mine["t"] >= mine["cell"].map(since))
     mine = mine[activations.isin(activations[counting.to_numpy(bool)])]
     told = {name: pd.to_numeric(mine[name], errors="coerce").astype(float) for name in (*PAGES, "first_issue_us")}

@@ -42,9 +42,9 @@ def with_number(name: str, found: Estimate) -> str:
 
 
 def than(mine: Estimate, its: Estimate) -> str:
-    """What goes before "than": clearly is with intervals that have nothing in common."""
+    """What goes before "than": clearly is as ``apart`` has it."""
     if not mine.method or not its.method:
-        return "(too few replicates to say which) more or fewer"
+        return "perhaps more, as many or fewer (too few replicates)"
     if not apart(mine, its):
         return "not clearly more or fewer"
     return CLEARLY_MORE if mine.value > its.value else "clearly fewer"

@@ -14,7 +14,7 @@ from analysis.conditions import AGAIN, BASELINE, compared, skipped
 from analysis.counters import DEFAULT_ROLES
 from analysis.effects import Effect, effects, pairs, replicates_needed
 from analysis.frames import Frames, make_frames
-from analysis.load import Run, load_run
+from analysis.load import Cell, Json, Run, load_run
 from analysis.outcomes import cell_outcomes
 from analysis.paper import paper
 from analysis.prefetcher import Judgement, judge
@@ -52,6 +52,13 @@ class Study:
     def comparisons(self) -> tuple[Effect, ...]:
         """Of every condition with its own other one; the last are those of the A/A comparison."""
         return self.effects + self.same
+
+    @property
+    def undone(self) -> list[tuple[Cell, Json]]:
+        """What was begun before the request and went wrong: the cell, and the record."""
+        return [
+            (cell, advance) for cell in self.run.cells for advance in cell.advances if advance.get("ok") is not True
+        ]
 
     @property
     def conditions(self) -> list[str]:

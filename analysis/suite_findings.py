@@ -13,9 +13,9 @@ from analysis.statistics import SIGNIFICANT, Estimate, Settings
 from analysis.suites import FAULTS, OURS, READ, TOLERANCE, Suite, apart, clearly
 
 RULES = (
-    "Clearly: the intervals of two medians have nothing in common; or a ratio, to what a condition is compared with, "
-    f"has an interval that leaves out 1, and differs from 1 by more than {100 * TOLERANCE:g} %. Intervals are not "
-    "corrected for their number; q is."
+    "Clearly: the intervals of two medians have nothing in common, or that of a ratio, to what a condition is compared "
+    f"with, leaves out 1; and the difference is more than {100 * TOLERANCE:g} %. Intervals are not corrected for their "
+    "number; q is."
 )
 # Of an outcome: what is said of it, then the word for a lower and for a higher value.
 TOLD = {
@@ -150,17 +150,14 @@ class Told:
         judged = [one for one in effects if one and one.ratio.method]
         if not judged:
             return None
+        named = len({one.against for one in judged}) > 1
         head, below, above = TOLD[outcome]
         parts = []
         for word, way in ((below, -1), (above, 1)):
-            shown = [self.ratio(effect) for effect in judged if clearly(effect.ratio) == way]
+            shown = [ratio(effect, named) for effect in judged if clearly(effect.ratio) == way]
             parts += [f"{word} with {listed(shown)}"] if shown else []
         text = f"{head} {'; '.join(parts) or f'{below} or {above} with none'}"
         return self.sentence(f"{text} (ratios, {over(effect.ratio for effect in judged)}).", f"outcome {outcome}")
-
-    def ratio(self, effect: Effect) -> str:
-        other = f" of {effect.against}'s" if len(self.contenders()) > 1 else ""
-        return with_number(effect.condition, effect.ratio) + other
 
     # --- what cannot be told
 
@@ -185,8 +182,13 @@ class Told:
         known = [one.effect for one in self.suite.standings if one.effect and not math.isnan(one.effect.q)]
         least = min((least_p(effect.blocks) for effect in known), default=1)
         needed = math.ceil(len(known) * least / SIGNIFICANT)
-        if not known or unlike(known) or least > SIGNIFICANT:
+        if not known or unlike(known) or least > SIGNIFICANT or needed == 1:
             return []
         text = f"No q of this suite's {len(known)} comparisons is {SIGNIFICANT:g} or less: with so few blocks p is "
         text += f"{number(least)} at least, and {needed} of them would have to reach that"
         return [self.sentence(f"{text}.", "columns p and q")]
+
+
+def ratio(effect: Effect, named: bool) -> str:
+    """``named``: what it is compared with is said, as that is not the same for all."""
+    return with_number(effect.condition, effect.ratio) + (f" of {effect.against}'s" if named else "")

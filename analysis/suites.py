@@ -252,5 +252,8 @@ def clearly(ratio: Estimate) -> int:
 
 
 def apart(one: Estimate, other: Estimate) -> bool:
-    """Whether two intervals have nothing in common; not where one is unknown."""
-    return one.high < other.low or other.high < one.low
+    """Whether two intervals have nothing in common, and the values differ by more than TOLERANCE of the larger; not
+    where one is unknown. Forks of one snapshot may agree to the last fault: their intervals have no width then.
+    """
+    beyond = abs(one.value - other.value) > TOLERANCE * max(abs(one.value), abs(other.value))
+    return beyond and (one.high < other.low or other.high < one.low)

@@ -18,7 +18,9 @@ def downward(path: str) -> str:
 
 Setting = Annotated[str, Field(pattern=r"^/(proc/sys|sys)/[\w./-]+$"), AfterValidator(downward)]
 
-Option = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
+# Of prefetchd --help: those that change how much it prefetches, and when, and not what the harness needs of it.
+OPTIONS = "early|trust|busy-percent|share-percent|max-mib|depth|hold|keep|pool-mib"
+Option = Annotated[str, Field(pattern=f"^({OPTIONS})$")]
 OptionValue = Annotated[str, Field(pattern=r"^[\w.-]+$")]
 
 

@@ -216,6 +216,23 @@ def test_activations_of_other_cells_with_the_same_number_are_not_counted(tmp_pat
     assert rows["first_issue_ms"].tolist() == pytest.approx([10, math.nan, 7], nan_ok=True)
 
 
+def test_a_prefetcher_started_again_counts_anew(tmp_path: Path, bars: Bars) -> None:
+    told: dict[str, Any] = {"issued": 100, "used": 100, "late": 0, "wasted": 0}
+    row = values_of(
+        tmp_path,
+        bars,
+        [
+            {"event": "start"},
+            event("trigger", REQUEST - 90, 1),
+            event("outcome", REQUEST - 80, 1, demanded=700, covered=0),
+            {"event": "start"},
+            event("trigger", REQUEST + 0.2, 1),
+            event("outcome", REQUEST + 3, 1, demanded=100, covered=100, **told),
+        ],
+    )
+    assert (row["demanded"], row["coverage"], row["issued"]) == (100, 1, 100), "nothing of the warm-up's first"
+
+
 def test_an_older_event_stream_leaves_columns_empty(tmp_path: Path, bars: Bars) -> None:
     row = values_of(
         tmp_path,

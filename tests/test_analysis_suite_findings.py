@@ -106,6 +106,7 @@ def test_few_blocks_say_what_q_cannot_show() -> None:
     assert "Too few replicates for any q to come down to 0.05: baseline (5), working-set (5) and siblings (5)." in five
     six = told(made(FAULTS), blocks=6)
     assert "No q of this suite's 18 comparisons is 0.05 or less: with so few blocks p is 0.0312 at least, and 12" in six
+    assert "No q" not in told(made(dict.fromkeys(FAULTS, 10.0)), blocks=20), "nothing is there to be shown"
     assert "No q" not in told(made(FAULTS, siblings={"read_mb": 400.0, "read_whole_mb": 400.0}))
 
 
@@ -181,6 +182,10 @@ def test_placebo_and_the_baseline_again_make_no_difference_or_one_that_is_named(
     assert "baseline-again (the same under another name) makes no difference that shows" in text
     assert "could not show; 8 blocks." in text
     assert "could not show" not in told(made(ALIKE), blocks=20)
+    assert "by their intervals alone" not in told(made(ALIKE))
+    slower = told(made(ALIKE, placebo={"response_s": 300.0}))
+    assert "placebo (no daemon at all) makes no difference that shows" in slower
+    assert "by their intervals alone, not corrected, clearly unlike: time to response (ratio " in slower
     every = dict.fromkeys(("majflt_rdbms", "majflt_httpd", "majflt_service", "first_byte_s", "pswpin"), 300.0)
     bad = told(made(ALIKE, placebo=every))
     assert "placebo (no daemon at all) makes a difference: it is unlike baseline in major faults, RDBMS" in bad

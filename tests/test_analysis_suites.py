@@ -174,6 +174,8 @@ def test_what_is_clear() -> None:
     assert apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2.5, 4, "BCa"))
     assert not apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2, 4, "BCa"))
     assert not apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(3, 300))
+    assert not apart(Estimate(8, 62, 62, 62, "BCa"), Estimate(8, 63, 63, 63, "BCa")), "one fault is no difference"
+    assert apart(Estimate(8, 0, 0, 0, "BCa"), Estimate(8, 1, 1, 1, "BCa"))
 
 
 # --- its tables

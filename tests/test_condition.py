@@ -69,7 +69,7 @@ def test_prefetchd_is_given_a_conditions_options_behind_those_of_all() -> None:
         ({"swap": "tape"}, "'disk' or 'zram'"),
         ({"policy": "none", "prefetchd": {"hold": "no"}}, "with policy 'none' it does not run"),
         ({"prefetchd": {"hold": "no\nExecStartPost=/bin/sh"}}, "should match pattern"),
-        ({"prefetchd": {"--hold": "no"}}, "should match pattern"),
+        ({"prefetchd": {"holds": "no"}}, "should match pattern '^(early|trust|"),
     ],
 )
 def test_what_cannot_be_is_refused(values: dict[str, object], message: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from analysis import figures, suite_figures
+from analysis.findings import findings
 from analysis.redraw import redraw
 from analysis.report.page import write_report
 from analysis.study import Study, study
@@ -111,9 +112,13 @@ def test_what_went_wrong_before_the_request_is_told(tmp_path: Path) -> None:
         {"type": "advance", "action": "wake", "ok": True, "detail": "fine"},
     ]
     write_cell(tmp_path, "01-swap-cycle", [], records_more=advances)
-    page = redraw(study(tmp_path, BARS))[-1].read_text()
+    found = study(tmp_path, BARS)
+    page = redraw(found)[-1].read_text()
     assert "<li>01-swap-cycle: swap-cycle: &lt;b&gt;swapoff: busy</li>" in page
     assert "fine</li>" not in page
+    assert "fine</li>" not in page
+    text = findings(found, "mine")
+    assert "- swap-cycle: swap-cycle did not succeed in 1 cell: \\<b\\>swapoff: busy\n" in text
 
 
 def test_a_run_of_skipped_cells_only_is_reported(tmp_path: Path) -> None:

@@ -239,9 +239,7 @@ def validity(study: Study) -> dict[str, Any]:
         "skipped": list(study.skipped.items()),
         "failed_advances": [
             {"cell": cell.name, "action": advance.get("action", ""), "detail": advance.get("detail", "")}
-            for cell in study.run.cells
-            for advance in cell.advances
-            if advance.get("ok") is not True
+            for cell, advance in study.undone
         ],
     }
 
