@@ -7,7 +7,7 @@ from analysis.conditions import AGAIN
 from analysis.effects import Effect, correct, least_p, unlike
 from analysis.sentences import CLEARLY_MORE, Sentence, listed, over, than, told
 from analysis.statistics import SIGNIFICANT
-from analysis.suites import FAULTS, OURS, Suite, clearly
+from analysis.suites import FAULTS, OURS, TOLERANCE, Suite, clearly
 
 ALONE, PROGRAM, CONTAINER = "same-process", "same-program", "container"
 WRONG = {ALONE: "the pages of the process that faults first alone", "other-container": "pages of a wrong container"}
@@ -79,8 +79,13 @@ def alike_or_not(name: str, effects: list[Effect]) -> Sentence:
         text = f"Whether {head} makes a difference cannot be told: too few replicates."
         return Sentence(text, "effects.csv", rows)
     if shown := unlike(known):
-        labels = [f"{effect.outcome.label} (ratio {told(effect.ratio)})" for effect in shown]
-        text = f"{head} makes a difference: it is unlike {shown[0].against} in {listed(labels)}"
+        large = [effect for effect in shown if abs(effect.ratio.value - 1) > TOLERANCE]
+        small = [effect.outcome.label for effect in shown if effect not in large]
+        less = f"by less than {100 * TOLERANCE:g} %, in {listed(small)}"
+        text = f"{head} makes a difference: it is unlike {shown[0].against} in {with_ratios(large)}"
+        text += f", and, {less}" if small else ""
+        if not large:
+            text = f"{head} makes no large difference: it is unlike {shown[0].against} {less}"
     else:
         one = next((effect for effect in known if effect.outcome.name == FAULTS), known[0])
         text = f"{head} makes no difference that shows: no q of {len(known)} comparisons with {one.against} is "
@@ -88,6 +93,9 @@ def alike_or_not(name: str, effects: list[Effect]) -> Sentence:
         if least * len(known) > SIGNIFICANT:
             text += "; with so few blocks a difference in one outcome alone could not show"
         if clear := [effect for effect in known if clearly(effect.ratio)]:
-            labels = [f"{effect.outcome.label} (ratio {told(effect.ratio)})" for effect in clear]
-            text += f"; by their intervals alone, not corrected, clearly unlike: {listed(labels)}"
+            text += f"; by their intervals alone, not corrected, clearly unlike: {with_ratios(clear)}"
     return Sentence(f"{text}; {over(effect.ratio for effect in known)}.", "effects.csv", rows)
+
+
+def with_ratios(effects: Iterable[Effect]) -> str:
+    return listed([f"{effect.outcome.label} (ratio {told(effect.ratio)})" for effect in effects])

@@ -189,4 +189,6 @@ def test_placebo_and_the_baseline_again_make_no_difference_or_one_that_is_named(
     every = dict.fromkeys(("majflt_rdbms", "majflt_httpd", "majflt_service", "first_byte_s", "pswpin"), 300.0)
     bad = told(made(ALIKE, placebo=every))
     assert "placebo (no daemon at all) makes a difference: it is unlike baseline in major faults, RDBMS" in bad
+    little = told(made(ALIKE, placebo={**dict.fromkeys(every, 104.0), "majflt_rdbms": 1040.0}))
+    assert "placebo (no daemon at all) makes no large difference: it is unlike baseline by less than 5 %, in" in little
     assert "cannot be told: too few replicates" in told(made(ALIKE), blocks=5)
