@@ -23,7 +23,8 @@ COUNTED = {"RDBMS major faults": "majflt_rdbms", "httpd": "majflt_httpd", "query
 MEGABYTES = {"read": "read_whole_mb", "held while idle": "idle_mb"}
 PLAIN = {"used of what was fetched": "precision"}
 RATIOS = {"time to first byte, ratio": "first_byte_s", "time to response, ratio": "response_s"}
-NOT_NUMBERS = {"condition", "what", "fetches", "compared with"}
+NOT_NUMBERS = {"condition", "what", "fetches", "disks", "compared with"}
+RUNS = ("reference", "controls", "peers", "disks")
 OTHER_TOPOLOGY = "other topology"
 
 Row = Mapping[Any, Any]  # of a table, by column
@@ -81,8 +82,8 @@ def expected(known: Mapping[tuple[str, str], Row], condition: str, head: str, to
 
 def test_each_row_of_the_readme_is_that_of_the_committed_run() -> None:
     rows = quoted()
-    assert {name for name, _ in rows} == {"reference", "controls", "peers"}
-    known = {name: table(name) for name in ("reference", "controls", "peers")}
+    assert {name for name, _ in rows} == set(RUNS)
+    known = {name: table(name) for name in RUNS}
     wrong = []
     for name, row in rows:
         condition = row["condition"].split("`")[1]
@@ -95,7 +96,7 @@ def test_each_row_of_the_readme_is_that_of_the_committed_run() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["controls", "peers"])
+@pytest.mark.parametrize("name", ["controls", "peers", "disks"])
 def test_the_readme_leaves_no_condition_of_a_suite_out(name: str) -> None:
     told = {row["condition"].split("`")[1] for run, row in quoted() if run == name}
     assert told == set(pd.read_csv(RESULTS / name / "tables" / f"suite-{name}.csv")["condition"])
