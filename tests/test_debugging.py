@@ -174,6 +174,14 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(ours)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python heeds SIGINT, also where the tests were started in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class TestKeepingAGuest:
     def test_without_a_terminal_until_it_is_gone(self, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
         with Path(os.devnull).open() as nothing:
@@ -209,7 +217,7 @@ class TestKeepingAGuest:
         assert len(pressed) == 1
         assert text.endswith("not kept any longer")
 
-    def test_ctrl_c_passes_through(self, kept: Kept, keyboard: int) -> None:
+    def test_ctrl_c_passes_through(self, kept: Kept, keyboard: int, interruptible: None) -> None:
         def out(line: str) -> None:
             if "Enter ends it" in line:
                 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
