@@ -19,7 +19,7 @@ from experiment.evidence import kernel_log
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
 from measure.recording import SampleStream
-from measure.stream import Hello
+from measure.stream import Mark
 from testbed import ledger, watch, watchdog
 from testbed.cache import Cache
 from testbed.connection import connect
@@ -163,13 +163,14 @@ def test_console_flood(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_sampler_silent(guest: Guest, tmp_path: Path) -> None:
+    """Asked for a mark: a hello waits in the port since the sampler started, and may come before the guest halts."""
     stream = SampleStream(guest.ports[MEASURE_PORT], tmp_path / "samples.jsonl")
     process = qemu(tmp_path)
     process.suspend()
     try:
-        stream.send("ping")
+        stream.send("mark unheard")
         with pytest.raises(ChannelSilent, match="the answer did not come within 2 s"):
-            stream.wait(lambda record: isinstance(record, Hello), 2, "the answer", guest.alive)
+            stream.wait(lambda record: isinstance(record, Mark), 2, "the answer", guest.alive)
     finally:
         process.resume()
         stream.close()
