@@ -12,13 +12,14 @@ from analysis.numbers import number
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULTS = PROJECT / "results"
-LINK = re.compile(r"\(results/(\w+)/\)")
+LINK = re.compile(r"\((?:\.\./)?results/(\w+)/\)")
+TABLES = (PROJECT / "README.md", PROJECT / "docs" / "results.md")
 EXAMPLE = re.compile(
     r"^\| `([\d., \[\]]+)` \| `(tables/[\w-]+\.csv)`: "
     r"condition `([\w-]+)`, outcome `(\w+)`: `(\w+)`, `(\w+)`, `(\w+)` \|$",
     re.MULTILINE,
 )
-# Columns of the README's tables: the outcome, the unit behind it.
+# Columns of their tables: the outcome, the unit behind it.
 COUNTED = {"RDBMS major faults": "majflt_rdbms", "httpd": "majflt_httpd", "query.cgi": "majflt_query.cgi"}
 MEGABYTES = {"read": "read_whole_mb", "held while idle": "idle_mb"}
 PLAIN = {"used of what was fetched": "precision"}
@@ -35,10 +36,10 @@ def cells(line: str) -> list[str]:
 
 
 def quoted() -> list[tuple[str, dict[str, str]]]:
-    """The rows of the README's tables of conditions: the run, and the cells by their headings."""
+    """The rows of the tables of conditions: the run, and the cells by their headings."""
     found: list[tuple[str, dict[str, str]]] = []
     name, heads = "", [""]
-    for line in (PROJECT / "README.md").read_text().splitlines():
+    for line in "\n".join(path.read_text() for path in TABLES).splitlines():
         if link := LINK.search(line):
             name = link[1]
         if not line.startswith("|"):
@@ -80,7 +81,7 @@ def expected(known: Mapping[tuple[str, str], Row], condition: str, head: str, to
     return number(row["median"]) + " MB" * (head in MEGABYTES)
 
 
-def test_each_row_of_the_readme_is_that_of_the_committed_run() -> None:
+def test_each_row_is_that_of_the_committed_run() -> None:
     rows = quoted()
     assert {name for name, _ in rows} == set(RUNS)
     known = {name: table(name) for name in RUNS}
@@ -97,7 +98,7 @@ def test_each_row_of_the_readme_is_that_of_the_committed_run() -> None:
 
 
 @pytest.mark.parametrize("name", ["controls", "peers", "disks"])
-def test_the_readme_leaves_no_condition_of_a_suite_out(name: str) -> None:
+def test_no_condition_of_a_suite_is_left_out(name: str) -> None:
     told = {row["condition"].split("`")[1] for run, row in quoted() if run == name}
     assert told == set(pd.read_csv(RESULTS / name / "tables" / f"suite-{name}.csv")["condition"])
 
