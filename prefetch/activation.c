@@ -275,7 +275,7 @@ static bool has_strayed(struct group *g, uint64_t now)
 
 	if (!is_doubtful(g) || !follow_due(&g->follow, at) || disk_is_busy(g))
 		return false;
-	n = follow_samples(g->issue.runs, g->issue.nruns, at, samples);
+	n = follow_samples(g->issue.runs, g->issue.nruns, follow_overdue(&g->follow, at), samples);
 	used = look_mapped(&g->issue, samples, n, &sampled);
 	return follow_judge(&g->follow, at, sampled, used);
 }

@@ -1,6 +1,7 @@
 #include "follow.h"
 
-#define SLACK_US    300000u /* a read, with others before it, and a container that begins a little slower */
+#define SLACK_US    300000u /* a read, with others before it, and a container that is a little slower */
+#define UNSEEN_US   2000000u /* one that others keep from its processors, or the machine from its memory, begins late */
 #define PERIOD_US   200000u /* from look to look, and without a fault on the set */
 #define LEAST_PAGES 512u
 #define SEEN_USES   32u /* more than a look at its health takes */
@@ -34,23 +35,30 @@ bool follow_due(const struct follow *f, uint64_t elapsed_us)
 	return elapsed_us >= f->looked_us + PERIOD_US && elapsed_us >= f->fault_us + PERIOD_US;
 }
 
+uint64_t follow_overdue(const struct follow *f, uint64_t elapsed_us)
+{
+	uint64_t slack = f->seen ? SLACK_US : UNSEEN_US;
+
+	return elapsed_us > slack ? elapsed_us - slack : 0;
+}
+
 /* Rank 0 is also that of what was needed before the activation began, and of plans that have no ranks. */
-static uint64_t overdue_pages(const struct run *r, uint64_t elapsed_us)
+static uint64_t overdue_pages(const struct run *r, uint64_t before_us)
 {
 	bool known = r->kind == TARGET_ADVISE && r->rank && r->rank != WS_NO_RANK;
 
-	return known && r->rank + (uint64_t)SLACK_US <= elapsed_us ? r->pages : 0;
+	return known && r->rank <= before_us ? r->pages : 0;
 }
 
-/* How many of the runs were issued long enough ago. */
-static size_t count_old(const struct run *v, size_t n, uint64_t elapsed_us)
+/* How many of the runs were issued by then. */
+static size_t count_old(const struct run *v, size_t n, uint64_t before_us)
 {
 	size_t low = 0;
 
 	while (low < n) {
 		size_t middle = low + (n - low) / 2;
 
-		if (v[middle].t_us + (uint64_t)SLACK_US <= elapsed_us)
+		if (v[middle].t_us <= before_us)
 			low = middle + 1;
 		else
 			n = middle;
@@ -70,20 +78,20 @@ static struct run piece(const struct run *r, uint64_t offset, uint64_t most)
 	return sample;
 }
 
-size_t follow_samples(const struct run *v, size_t n, uint64_t elapsed_us, struct run out[FOLLOW_SAMPLES])
+size_t follow_samples(const struct run *v, size_t n, uint64_t before_us, struct run out[FOLLOW_SAMPLES])
 {
-	size_t old = count_old(v, n, elapsed_us);
+	size_t old = count_old(v, n, before_us);
 	uint64_t total = 0;
 	uint64_t seen = 0;
 	uint64_t next = 0;
 	size_t kept = 0;
 
 	for (size_t k = 0; k < old; k++)
-		total += overdue_pages(&v[k], elapsed_us);
+		total += overdue_pages(&v[k], before_us);
 	if (total < LEAST_PAGES)
 		return 0;
 	for (size_t k = 0; k < old && kept < FOLLOW_SAMPLES; k++) {
-		uint64_t pages = overdue_pages(&v[k], elapsed_us);
+		uint64_t pages = overdue_pages(&v[k], before_us);
 
 		for (; next < seen + pages && kept < FOLLOW_SAMPLES; next += total / FOLLOW_SAMPLES)
 			out[kept++] = piece(&v[k], next - seen, total / FOLLOW_SAMPLES);

@@ -10,10 +10,10 @@ static struct run run(uint64_t page, uint32_t pages, uint32_t rank, uint32_t t_u
 }
 
 /* A bit for each run that is sampled: run k lies in the k-th 10,000 pages. */
-static unsigned int sampled(const struct run *v, size_t n, uint64_t elapsed_us)
+static unsigned int sampled(const struct run *v, size_t n, uint64_t before_us)
 {
 	struct run out[FOLLOW_SAMPLES];
-	size_t kept = follow_samples(v, n, elapsed_us, out);
+	size_t kept = follow_samples(v, n, before_us, out);
 	unsigned int bits = 0;
 
 	for (size_t k = 0; k < kept; k++)
@@ -27,11 +27,20 @@ static void test_overdue_is_what_was_needed_and_issued_long_ago(void)
 	struct run v[] = { run(0, 512, 100 * MS, 0), run(10000, 512, 100 * MS, 150 * MS), run(20000, 512, 900 * MS, 160 * MS),
 			   run(30000, 512, 1, 999 * MS) };
 
-	CHECK(sampled(v, 4, 400 * MS - 1) == 0 && sampled(v, 4, 400 * MS) == 1);
-	CHECK(sampled(v, 4, 450 * MS - 1) == 1 && sampled(v, 4, 450 * MS) == 3);
-	CHECK(sampled(v, 4, 1200 * MS - 1) == 3 && sampled(v, 4, 1200 * MS) == 7);
-	CHECK(sampled(v, 4, 1299 * MS - 1) == 7 && sampled(v, 4, 1299 * MS) == 15);
-	CHECK(sampled(v, 0, 1299 * MS) == 0);
+	CHECK(sampled(v, 4, 100 * MS - 1) == 0 && sampled(v, 4, 100 * MS) == 1);
+	CHECK(sampled(v, 4, 150 * MS - 1) == 1 && sampled(v, 4, 150 * MS) == 3);
+	CHECK(sampled(v, 4, 900 * MS - 1) == 3 && sampled(v, 4, 900 * MS) == 7);
+	CHECK(sampled(v, 4, 999 * MS - 1) == 7 && sampled(v, 4, 999 * MS) == 15);
+	CHECK(sampled(v, 0, 999 * MS) == 0);
+}
+
+static void test_one_that_begins_late_has_more_time_than_one_that_goes_astray(void)
+{
+	struct follow f;
+
+	follow_begin(&f);
+	CHECK(follow_overdue(&f, 0) == 0 && follow_overdue(&f, 2000 * MS) == 0 && follow_overdue(&f, 2100 * MS) == 100 * MS);
+	CHECK(follow_use(&f, 2100 * MS, 32) && follow_overdue(&f, 2100 * MS) == 1800 * MS && follow_overdue(&f, 200 * MS) == 0);
 }
 
 static void test_what_has_no_known_rank_or_no_known_use_does_not_count(void)
@@ -53,15 +62,15 @@ static void test_samples_are_spread_and_bounded(void)
 	struct run one = run(1000, 61440, 1, 0);
 	struct run out[FOLLOW_SAMPLES];
 
-	CHECK(follow_samples(&one, 1, 400 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(&one, 1, 100 * MS, out) == FOLLOW_SAMPLES);
 	for (size_t k = 0; k < FOLLOW_SAMPLES; k++)
 		CHECK(out[k].page == 1000 + k * 1920 && out[k].pages == FOLLOW_PAGES && out[k].where == 3);
 	one.pages = 543; /* a stride of 16 pages, and 31 are left */
-	CHECK(follow_samples(&one, 1, 400 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(&one, 1, 100 * MS, out) == FOLLOW_SAMPLES);
 	CHECK(out[31].page == 1000 + 31 * 16 && out[31].pages == 16);
 	for (size_t k = 0; k < 5000; k++)
 		many[k] = run(k * 10, 3, 1, (uint32_t)k);
-	CHECK(follow_samples(many, 5000, 400 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(many, 5000, 100 * MS, out) == FOLLOW_SAMPLES);
 	for (size_t k = 0; k < FOLLOW_SAMPLES; k++)
 		CHECK(out[k].page == k * 468 / 3 * 10 && out[k].pages == 3); /* 15,000 overdue pages: every 468th */
 }
@@ -122,6 +131,7 @@ static void test_use_is_seen_by_faults_and_by_looks(void)
 int main(void)
 {
 	test_overdue_is_what_was_needed_and_issued_long_ago();
+	test_one_that_begins_late_has_more_time_than_one_that_goes_astray();
 	test_what_has_no_known_rank_or_no_known_use_does_not_count();
 	test_samples_are_spread_and_bounded();
 	test_stops_at_the_second_look_only();
