@@ -291,7 +291,7 @@ static bool must_be_used_first(struct group *g, uint64_t now)
 
 	if (!is_doubtful(g) || g->follow.seen || g->issue.pages[TARGET_ADVISE] < FOLLOW_FEW)
 		return false;
-	n = follow_samples(g->issue.runs, g->issue.nruns, UINT64_MAX, samples);
+	n = follow_samples(g->issue.runs, g->issue.nruns, FOLLOW_ALL, samples);
 	used = n ? look_mapped(&g->issue, samples, n, &sampled) : FOLLOW_FEW;
 	return !follow_use(&g->follow, since_first_us(g, now), used);
 }

@@ -35,30 +35,35 @@ bool follow_due(const struct follow *f, uint64_t elapsed_us)
 	return elapsed_us >= f->looked_us + PERIOD_US && elapsed_us >= f->fault_us + PERIOD_US;
 }
 
-uint64_t follow_overdue(const struct follow *f, uint64_t elapsed_us)
+static uint64_t less(uint64_t a, uint64_t b)
 {
-	uint64_t slack = f->seen ? SLACK_US : UNSEEN_US;
+	return a > b ? a - b : 0;
+}
 
-	return elapsed_us > slack ? elapsed_us - slack : 0;
+struct overdue follow_overdue(const struct follow *f, uint64_t elapsed_us)
+{
+	uint64_t issued_us = less(elapsed_us, f->seen ? SLACK_US : UNSEEN_US);
+
+	return (struct overdue){ .issued_us = issued_us, .rank_us = less(issued_us, f->seen_us) };
 }
 
 /* Rank 0 is also that of what was needed before the activation began, and of plans that have no ranks. */
-static uint64_t overdue_pages(const struct run *r, uint64_t before_us)
+static uint64_t overdue_pages(const struct run *r, struct overdue by)
 {
 	bool known = r->kind == TARGET_ADVISE && r->rank && r->rank != WS_NO_RANK;
 
-	return known && r->rank <= before_us ? r->pages : 0;
+	return known && r->rank <= by.rank_us ? r->pages : 0;
 }
 
 /* How many of the runs were issued by then. */
-static size_t count_old(const struct run *v, size_t n, uint64_t before_us)
+static size_t count_old(const struct run *v, size_t n, uint64_t issued_us)
 {
 	size_t low = 0;
 
 	while (low < n) {
 		size_t middle = low + (n - low) / 2;
 
-		if (v[middle].t_us <= before_us)
+		if (v[middle].t_us <= issued_us)
 			low = middle + 1;
 		else
 			n = middle;
@@ -78,20 +83,20 @@ static struct run piece(const struct run *r, uint64_t offset, uint64_t most)
 	return sample;
 }
 
-size_t follow_samples(const struct run *v, size_t n, uint64_t before_us, struct run out[FOLLOW_SAMPLES])
+size_t follow_samples(const struct run *v, size_t n, struct overdue by, struct run out[FOLLOW_SAMPLES])
 {
-	size_t old = count_old(v, n, before_us);
+	size_t old = count_old(v, n, by.issued_us);
 	uint64_t total = 0;
 	uint64_t seen = 0;
 	uint64_t next = 0;
 	size_t kept = 0;
 
 	for (size_t k = 0; k < old; k++)
-		total += overdue_pages(&v[k], before_us);
+		total += overdue_pages(&v[k], by);
 	if (total < LEAST_PAGES)
 		return 0;
 	for (size_t k = 0; k < old && kept < FOLLOW_SAMPLES; k++) {
-		uint64_t pages = overdue_pages(&v[k], before_us);
+		uint64_t pages = overdue_pages(&v[k], by);
 
 		for (; next < seen + pages && kept < FOLLOW_SAMPLES; next += total / FOLLOW_SAMPLES)
 			out[kept++] = piece(&v[k], next - seen, total / FOLLOW_SAMPLES);

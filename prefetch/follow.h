@@ -18,6 +18,14 @@ struct follow {
 	uint64_t seen_us;
 };
 
+/* What was issued by then, and whose rank is not above that. */
+struct overdue {
+	uint64_t issued_us;
+	uint64_t rank_us;
+};
+
+#define FOLLOW_ALL ((struct overdue){ UINT64_MAX, UINT64_MAX })
+
 void follow_begin(struct follow *f);
 /* Somebody waited for a page of the set: it follows, be it that the disk is slow or the order another one. */
 void follow_fault(struct follow *f, uint64_t elapsed_us);
@@ -26,12 +34,11 @@ void follow_fault(struct follow *f, uint64_t elapsed_us);
 bool follow_use(struct follow *f, uint64_t elapsed_us, uint64_t used);
 /* It is time for a look. */
 bool follow_due(const struct follow *f, uint64_t elapsed_us);
-/* What was issued by then, and in the past needed by then, is overdue. One that was not seen to use its set yet has more
- * time: it has no more than FOLLOW_FEW pages to lose. */
-uint64_t follow_overdue(const struct follow *f, uint64_t elapsed_us);
-/* Pieces of the N runs V, in order of issue, spread evenly over the pages that were issued, and in the past needed, by
- * BEFORE_US. Their number; 0: too few are. */
-size_t follow_samples(const struct run *v, size_t n, uint64_t before_us, struct run out[FOLLOW_SAMPLES]);
+/* A container that begins with its set late needs all of it later than it used to: time counts from when it was seen to. One
+ * that was not seen to yet has longer: it has no more than FOLLOW_FEW pages to lose. */
+struct overdue follow_overdue(const struct follow *f, uint64_t elapsed_us);
+/* Pieces of the N runs V, in order of issue, spread evenly over the pages that are overdue. Their number; 0: too few are. */
+size_t follow_samples(const struct run *v, size_t n, struct overdue by, struct run out[FOLLOW_SAMPLES]);
 /* A look found USED of SAMPLED overdue pages in use. True: for the second time it does not follow. */
 bool follow_judge(struct follow *f, uint64_t elapsed_us, uint64_t sampled, uint64_t used);
 

@@ -9,11 +9,16 @@ static struct run run(uint64_t page, uint32_t pages, uint32_t rank, uint32_t t_u
 	return (struct run){ .page = page, .pages = pages, .rank = rank, .t_us = t_us, .where = 3, .kind = TARGET_ADVISE };
 }
 
+static struct overdue by(uint64_t us)
+{
+	return (struct overdue){ us, us };
+}
+
 /* A bit for each run that is sampled: run k lies in the k-th 10,000 pages. */
-static unsigned int sampled(const struct run *v, size_t n, uint64_t before_us)
+static unsigned int sampled(const struct run *v, size_t n, uint64_t us)
 {
 	struct run out[FOLLOW_SAMPLES];
-	size_t kept = follow_samples(v, n, before_us, out);
+	size_t kept = follow_samples(v, n, by(us), out);
 	unsigned int bits = 0;
 
 	for (size_t k = 0; k < kept; k++)
@@ -34,13 +39,21 @@ static void test_overdue_is_what_was_needed_and_issued_long_ago(void)
 	CHECK(sampled(v, 0, 999 * MS) == 0);
 }
 
+static bool is(struct overdue o, uint64_t issued_us, uint64_t rank_us)
+{
+	return o.issued_us == issued_us && o.rank_us == rank_us;
+}
+
 static void test_one_that_begins_late_has_more_time_than_one_that_goes_astray(void)
 {
 	struct follow f;
 
 	follow_begin(&f);
-	CHECK(follow_overdue(&f, 0) == 0 && follow_overdue(&f, 2000 * MS) == 0 && follow_overdue(&f, 2100 * MS) == 100 * MS);
-	CHECK(follow_use(&f, 2100 * MS, 32) && follow_overdue(&f, 2100 * MS) == 1800 * MS && follow_overdue(&f, 200 * MS) == 0);
+	CHECK(is(follow_overdue(&f, 0), 0, 0) && is(follow_overdue(&f, 2000 * MS), 0, 0));
+	CHECK(is(follow_overdue(&f, 2100 * MS), 100 * MS, 100 * MS));
+	CHECK(follow_use(&f, 2100 * MS, 32)); /* of its first pages */
+	CHECK(is(follow_overdue(&f, 2100 * MS), 1800 * MS, 0) && is(follow_overdue(&f, 2400 * MS), 2100 * MS, 0));
+	CHECK(is(follow_overdue(&f, 2900 * MS), 2600 * MS, 500 * MS));
 }
 
 static void test_what_has_no_known_rank_or_no_known_use_does_not_count(void)
@@ -62,15 +75,15 @@ static void test_samples_are_spread_and_bounded(void)
 	struct run one = run(1000, 61440, 1, 0);
 	struct run out[FOLLOW_SAMPLES];
 
-	CHECK(follow_samples(&one, 1, 100 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(&one, 1, by(100 * MS), out) == FOLLOW_SAMPLES);
 	for (size_t k = 0; k < FOLLOW_SAMPLES; k++)
 		CHECK(out[k].page == 1000 + k * 1920 && out[k].pages == FOLLOW_PAGES && out[k].where == 3);
 	one.pages = 543; /* a stride of 16 pages, and 31 are left */
-	CHECK(follow_samples(&one, 1, 100 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(&one, 1, by(100 * MS), out) == FOLLOW_SAMPLES);
 	CHECK(out[31].page == 1000 + 31 * 16 && out[31].pages == 16);
 	for (size_t k = 0; k < 5000; k++)
 		many[k] = run(k * 10, 3, 1, (uint32_t)k);
-	CHECK(follow_samples(many, 5000, 100 * MS, out) == FOLLOW_SAMPLES);
+	CHECK(follow_samples(many, 5000, by(100 * MS), out) == FOLLOW_SAMPLES);
 	for (size_t k = 0; k < FOLLOW_SAMPLES; k++)
 		CHECK(out[k].page == k * 468 / 3 * 10 && out[k].pages == 3); /* 15,000 overdue pages: every 468th */
 }
