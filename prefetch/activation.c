@@ -10,7 +10,8 @@
 #define LOOK_PAGES	 2048u /* issued between two looks at the machine's memory */
 #define DISK_PAUSE	 NS_OF_MS(1)
 #define RECLAIM_PAUSE	 NS_OF_MS(2)
-#define USE_PAUSE	 NS_OF_MS(20)
+#define USE_PAUSE	 NS_OF_MS(20) /* at first: a container that works for long need not be looked at so often */
+#define USE_PAUSE_PART	 16u
 #define MAX_RECLAIM_WAITS 64u
 #define WORKER_PAGES	 4096u
 #define FIRST_PAGES	 512u /* are wanted at once: in small windows, before anything else is done */
@@ -273,7 +274,7 @@ static bool has_strayed(struct group *g, uint64_t now)
 	uint64_t used;
 	size_t n;
 
-	if (!is_doubtful(g) || !follow_due(&g->follow, at) || disk_is_busy(g))
+	if (!is_doubtful(g) || !g->follow.seen || !follow_due(&g->follow, at) || disk_is_busy(g))
 		return false;
 	n = follow_samples(g->issue.runs, g->issue.nruns, follow_overdue(&g->follow, at), samples);
 	used = look_mapped(&g->issue, samples, n, &sampled);
@@ -312,6 +313,13 @@ void activation_hurry(struct group *g, const struct fault *f)
 	}
 	if (slot >= 0 && was_issued(g, (unsigned int)slot, page))
 		follow_fault(&g->follow, at);
+}
+
+static uint64_t use_pause(const struct group *g, uint64_t now)
+{
+	uint64_t part = elapsed_ns(g->first.t, now) / USE_PAUSE_PART;
+
+	return part > USE_PAUSE ? part : USE_PAUSE;
 }
 
 static uint64_t stop(struct group *g, enum allowance why)
@@ -354,8 +362,9 @@ uint64_t group_issue(struct group *g, uint64_t now)
 		return stop(g, STOP_STRAYED);
 	if (must_be_used_first(g, now)) {
 		activation_attend(g);
-		g->resume_ns = now + USE_PAUSE;
-		return USE_PAUSE;
+		wait = use_pause(g, now);
+		g->resume_ns = now + wait;
+		return wait;
 	}
 	if (g->follow.seen && g->attended)
 		hold_used(g);

@@ -1,7 +1,6 @@
 #include "follow.h"
 
 #define SLACK_US    300000u /* a read, with others before it, and a container that is a little slower */
-#define UNSEEN_US   2000000u /* one that others keep from its processors, or the machine from its memory, begins late */
 #define PERIOD_US   200000u /* from look to look, and without a fault on the set */
 #define LEAST_PAGES 512u
 #define SEEN_USES   32u /* more than a look at its health takes */
@@ -42,9 +41,9 @@ static uint64_t less(uint64_t a, uint64_t b)
 
 struct overdue follow_overdue(const struct follow *f, uint64_t elapsed_us)
 {
-	uint64_t issued_us = less(elapsed_us, f->seen ? SLACK_US : UNSEEN_US);
+	uint64_t issued_us = less(elapsed_us, SLACK_US);
 
-	return (struct overdue){ .issued_us = issued_us, .rank_us = less(issued_us, f->seen_us) };
+	return (struct overdue){ .issued_us = issued_us, .rank_us = f->seen ? less(issued_us, f->seen_us) : 0 };
 }
 
 /* Rank 0 is also that of what was needed before the activation began, and of plans that have no ranks. */

@@ -34,8 +34,8 @@ void follow_fault(struct follow *f, uint64_t elapsed_us);
 bool follow_use(struct follow *f, uint64_t elapsed_us, uint64_t used);
 /* It is time for a look. */
 bool follow_due(const struct follow *f, uint64_t elapsed_us);
-/* A container that begins with its set late needs all of it later than it used to: time counts from when it was seen to. One
- * that was not seen to yet has longer: it has no more than FOLLOW_FEW pages to lose. */
+/* A container that begins with its set late, as one that others keep from its processors, needs all of it later than it used
+ * to: time counts from when it was seen to use it. Until then nothing is overdue: it has FOLLOW_FEW pages at most. */
 struct overdue follow_overdue(const struct follow *f, uint64_t elapsed_us);
 /* Pieces of the N runs V, in order of issue, spread evenly over the pages that are overdue. Their number; 0: too few are. */
 size_t follow_samples(const struct run *v, size_t n, struct overdue by, struct run out[FOLLOW_SAMPLES]);
