@@ -19,6 +19,7 @@ try:
     from experiment import commands
     from experiment.interrupts import INTERRUPTED, Interrupts
     from experiment.progress import set_up_log
+    from experiment.reading import SHIPPED
     from testbed.errors import HarnessError, HostError, printable
 except ModuleNotFoundError as missing:
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
@@ -34,7 +35,7 @@ examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
   python run.py --quick                       baseline and working-set, once each
   python run.py --suite prefetcher            is the prefetcher as good as it has to be? 56 cells
-  python run.py --suite controls,peers        against its controls, and what else one would try: 156 cells
+  python run.py --suite controls,peers        against its controls, and what else one would try: 224 cells
   python run.py --conditions baseline,siblings --replicates 8
   python run.py --resume latest               go on with what is not done
   python run.py clean --cache                 make room: leftovers, images and warm snapshots
@@ -49,12 +50,11 @@ exit codes: 0 done; 1 some cell does not count, or compare --fail-on found it; 2
 
 
 def place(name: str) -> Path:
-    """Of a file or folder of the project: in the checkout, or where such things go if the package was installed."""
+    """Of a folder that is written to: in the checkout, or where such things go if the package was installed."""
     if (PROJECT / "pyproject.toml").exists():
         return PROJECT / name
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     installed = {
-        "experiments.toml": Path(sys.prefix) / "share" / PACKAGE / name,
         "results": Path.cwd() / name,
         ".cache": caches / PACKAGE,
     }
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--config", type=Path, default=place("experiments.toml"), metavar="FILE",
+    top.add_argument("--config", type=Path, default=SHIPPED, metavar="FILE",
                      help="every number of the experiment (experiments.toml)")  # fmt: skip
     top.add_argument("--results", type=Path, default=place("results"), metavar="DIR", help="results go below DIR")
     top.add_argument("--cache", type=Path, default=place(".cache"), metavar="DIR",
@@ -91,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
                      help="guests at a time on this host; disturbs times, and the result says so (1)")  # fmt: skip
     top.add_argument("--scheduler", metavar="ADDRESS",
                      help="run the cells on hosts of a Dask scheduler: tcp://HOST:8786 (docs/cluster.md)")  # fmt: skip
+    top.add_argument("--workers", type=int, default=1, metavar="N",
+                     help="with --scheduler: begin once so many are there, within 10 minutes (1)")  # fmt: skip
     top.add_argument("--cache-limit", type=float, default=30, metavar="GB",
                      help="of the cache: what was least recently used is removed (30)")  # fmt: skip
     commands_ = top.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
@@ -109,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("a", "b"):
         compare.add_argument(f"run_{name}", metavar=f"RUN_{name.upper()}",
                              help='a run\'s name or "latest"; RUN:CONDITION for one condition of it')  # fmt: skip
-    compare.add_argument("--fail-on", metavar="A,B", help="exit code 1 if B has one: regression, flipped-claim")
+    compare.add_argument("--fail-on", metavar="A,B", help="exit code 1 if B has one: regression, flipped-claim, lost")
     compare.add_argument("--summary", type=Path, metavar="FILE", help="appended as Markdown; - is the terminal")
     clean = commands_.add_parser("clean", help="end and remove what killed runs left behind; results stay")
     clean.add_argument("--cache", dest="images", action="store_true", help="images and warm snapshots, too")
@@ -124,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     worker = commands_.add_parser("worker", help="run cells for the runs of other hosts (docs/cluster.md)")
     worker.add_argument("scheduler_address", metavar="ADDRESS", help="of the Dask scheduler, such as tcp://HOST:8786")
     worker.add_argument("--guests", type=int, default=1, metavar="N", help="at a time (1)")
+    worker.add_argument("--host", metavar="ADDRESS",
+                        help="to listen on (that through which this host reaches the scheduler)")  # fmt: skip
+    worker.add_argument("--port", type=int, default=0, metavar="N", help="to listen on (any that is free)")
     bench = commands_.add_parser("bench", help="measure what the harness or the prefetcher costs (boots guests)")
     bench.add_argument("of", nargs="?", default="harness", choices=("harness", "prefetcher", "growth"),
                        help="the harness (6 cells), prefetchd at rest and beside a neighbour (20 min), or how time, "

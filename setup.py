@@ -1,6 +1,11 @@
-"""The part of packaging that pyproject.toml cannot say: the C programs are built first, static, and shipped."""
+"""What pyproject.toml cannot say of packaging.
 
+The C programs are built first, static, and shipped; experiments.toml lies beside the package that reads it.
+"""
+
+import shutil
 import subprocess
+from pathlib import Path
 
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
@@ -13,6 +18,7 @@ class BuildPrograms(build_py):
         for part in PARTS:
             subprocess.run(["make", "-C", part, "all"], check=True)
         super().run()
+        shutil.copyfile("experiments.toml", Path(self.build_lib) / "experiment" / "experiments.toml")
 
 
 class WithPrograms(Distribution):

@@ -38,5 +38,5 @@ def warnings(cells: pd.DataFrame) -> list[str]:
     if most > 1:
         said.append(f"Up to {most} guests ran side by side: times are disturbed, compare fault counts only.")
     if torn := torn_blocks(cells):
-        said.append(f"Cells of one block ran on several hosts, in block {', '.join(map(str, torn))}: a host was lost.")
+        said.append(f"Cells of one block ran on several hosts, in block {', '.join(map(str, torn))}: one was gone.")
     return said

@@ -31,6 +31,7 @@ def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def unpack_folder(packed: bytes, folder: Path) -> None:
     """The folder that was packed, whole or not at all. Raises CellError if it is damaged or reaches outside."""
     aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     aside.mkdir(parents=True)
     try:
         with lzma.open(io.BytesIO(packed)) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:

@@ -212,6 +212,8 @@ def main(
     """
     if not sizes or min(sizes) < 1:
         raise UsageError(f"--cells {','.join(map(str, sizes))}: expected numbers of at least 1")
+    if not recorded.is_dir():
+        raise UsageError(f"there is no run to replay at {recorded}", "a checkout has one: call run.py there")
     store = Store(recorded)
     recording = open_recording(store)
     conditions = recording.conditions

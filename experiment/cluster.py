@@ -5,9 +5,10 @@ or on another host if it had none.
 """
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,13 +23,14 @@ from experiment.cell import Outcome
 from experiment.plan import Cell
 from experiment.pools import lost
 from experiment.progress import Progress, Watched
-from experiment.worker import GUEST, Delivery, Order, fulfil, survey
+from experiment.worker import GUEST, Delivery, Order, fulfil, require_certificate, survey
 from testbed.errors import CellError, HarnessError, HostError, WorkerLost
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 20
 POLL_S = 2.0
+GATHER_S = 600.0  # for as many workers as are asked for to be there
 Workers = dict[str, tuple[str, int]]
 """Host, and guests at a time, of each worker that may run some."""
 WAY_OUT = "on each host: python run.py worker {address} (docs/cluster.md)"
@@ -51,8 +53,10 @@ class Cluster:
         self._order = order
         self._sent: dict[Cell, Sent] = {}
         self._hosts: set[str] = set()  # that have what cells are forked from
+        self._late: set[str] = set()  # that were not there in time
 
     def __enter__(self) -> "Cluster":
+        require_certificate(self._address)
         try:
             self._client = Client(self._address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -64,13 +68,12 @@ class Cluster:
         self.cancel()
         self._client.close()
 
-    def prepare(self, progress: Progress) -> dict[str, dict[str, Any]]:
-        """Have a worker of each host build what it lacks. Manifests, by host name. Raises HostError, UsageError."""
-        workers = self._workers()
-        if not workers:
-            raise HostError(
-                f"no worker at {self._address} has the resource {GUEST!r}", WAY_OUT.format(address=self._address)
-            )
+    def prepare(self, progress: Progress, least: int = 1) -> dict[str, dict[str, Any]]:
+        """Have a worker of each host build what it lacks, once ``least`` workers are there. Manifests, by host name.
+
+        Raises HostError, UsageError.
+        """
+        workers = self._gather(progress, least)
         first = {host: worker for worker, (host, _) in sorted(workers.items(), reverse=True)}
         where = f"{several(len(workers), 'worker')} on {several(len(first), 'host')}"
         progress.stage(f"{where}; each host builds what its cache lacks")
@@ -81,8 +84,6 @@ class Cluster:
             for future in done:
                 host = pending.pop(future)
                 manifest = {**future.result(), "guests": guests_of(host, workers)}
-                if manifest["name"] in manifests:
-                    raise HostError(f"two hosts are called {manifest['name']}", "give each a name of its own")
                 progress.stage(f"{manifest['name']} is ready: {manifest['accelerator']}")
                 manifests[str(manifest["name"])] = manifest
                 self._hosts.add(host)
@@ -99,8 +100,11 @@ class Cluster:
                 self._give_up(cell, WorkerLost(f"its worker {sent.worker} is gone"))
         room: Counter[str] = Counter()
         for host, guests in workers.values():
-            if host in self._hosts:  # a later one is another run's
+            if host in self._hosts:
                 room[host] += guests
+            elif self._hosts and host not in self._late:
+                self._late.add(host)
+                log.warning("%s came after the run had begun: no cell goes there (--workers N waits for N)", host)
         return room
 
     def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
@@ -134,6 +138,9 @@ class Cluster:
             return
         try:
             delivery = task.result()
+        except CancelledError:
+            sent.future.set_result(lost(cell, WorkerLost("the scheduler gave it up, or is gone")))
+            return
         except Exception as error:
             if not isinstance(error, HarnessError):
                 log.warning("%s failed: %s: %s", cell.name, type(error).__name__, error)
@@ -153,19 +160,50 @@ class Cluster:
             workers=[worker], allow_other_workers=False, resources={GUEST: 1}, retries=0, pure=False
         )
 
+    def _gather(self, progress: Progress, least: int) -> Workers:
+        deadline = time.monotonic() + GATHER_S * (least > 1)
+        while len(workers := self._workers()) < max(least, 1):
+            if time.monotonic() > deadline:
+                there = f"{len(workers)} of {least} workers" if workers else "no worker"
+                raise HostError(
+                    f"{there} at {self._address} with the resource {GUEST!r}", WAY_OUT.format(address=self._address)
+                )
+            progress.stage(f"{len(workers)} of {least} workers are there")
+            time.sleep(POLL_S)
+        return workers
+
     def _workers(self) -> Workers:
-        info = self._client.scheduler_info(n_workers=-1)["workers"]
-        return {
-            address: (str(worker["host"]), int(worker["resources"][GUEST]))
-            for address, worker in info.items()
-            if worker.get("resources", {}).get(GUEST, 0) >= 1
-        }
+        """Raises HostError if the scheduler is gone, or two hosts have one name."""
+        try:
+            info = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, KeyError) as error:  # of a client that is closed it is empty
+            raise HostError(
+                f"the scheduler at {self._address} is gone", "start it and the workers again, then go on with --resume"
+            ) from error
+        found = {address: worker for address, worker in info.items() if worker.get("resources", {}).get(GUEST, 0) >= 1}
+        refuse_namesakes(found.values())
+        return {address: (host_of(worker), int(worker["resources"][GUEST])) for address, worker in found.items()}
 
     def _free(self, host: str, workers: Workers) -> str | None:
         """The worker of a host that has the most room; None if it has none any more."""
         busy = Counter(sent.worker for sent in list(self._sent.values()))  # a thread of Dask's takes some out
         room = {worker: guests - busy[worker] for worker, (where, guests) in workers.items() if where == host}
         return max(room, key=room.__getitem__, default=None)
+
+
+def host_of(worker: Mapping[str, Any]) -> str:
+    """By the name that a worker of ours gives; addresses may be those of tunnels. Of another's worker its address."""
+    name, mark, _ = str(worker["name"]).rpartition("#")
+    return name if mark else str(worker["host"])
+
+
+def refuse_namesakes(workers: Iterable[Mapping[str, Any]]) -> None:
+    """Raises HostError if one name comes from two addresses: blocks would be torn between two machines."""
+    addresses: dict[str, str] = {}
+    for worker in workers:
+        name, address = host_of(worker), str(worker["host"])
+        if addresses.setdefault(name, address) != address:
+            raise HostError(f"two hosts are called {name}: {addresses[name]}, {address}", "give each a name of its own")
 
 
 def guests_of(host: str, workers: Workers) -> int:

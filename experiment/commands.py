@@ -6,6 +6,7 @@ import logging
 from rich.console import Console
 
 from analysis.findings import findings
+from analysis.numbers import several
 from analysis.redraw import redraw
 from analysis.study import study
 from experiment import bench, bench_growth, bench_prefetcher, cleaning, comparison, debugging, notebook, root_shell
@@ -120,9 +121,12 @@ def work(given: argparse.Namespace, console: Console) -> int:
     """A worker for other hosts' runs, until its scheduler is gone or Ctrl-C."""
     if given.guests < 1:
         raise UsageError(f"--guests {given.guests}: expected at least 1")
-    host.require(needs(given.cache))
+    if not 0 <= given.port < 65536:
+        raise UsageError(f"--port {given.port}: expected a number below 65536")
+    host.require(needs(given.cache, given.guests))
     with dask():
-        from experiment.worker import serve
-    console.print(f"worker of {given.scheduler_address}: {given.guests} guests at a time; Ctrl-C ends it")
-    serve(given.scheduler_address, given.guests, given.cache.resolve())
+        from experiment.worker import Offer, serve
+    console.print(f"worker of {given.scheduler_address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")
+    offer = Offer(given.guests, given.host, given.port)
+    serve(given.scheduler_address, offer, given.cache.resolve(), given.cache_limit)
     return 0

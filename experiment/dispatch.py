@@ -1,19 +1,23 @@
 """Which cell goes to which host, where there are several hosts, or several guests at a time. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from experiment.plan import Cell
 
 
 class Dispatch:
-    """The cells of a run that wait. Conditions are compared within blocks, so a block stays on one host."""
+    """The cells of a run that wait. Conditions are compared within blocks, so a block stays on one host.
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
+    ``owners``: the hosts that have run other cells of a block before, by replicate.
+    """
+
+    def __init__(self, cells: Sequence[Cell], owners: Mapping[int, str] = MappingProxyType({})) -> None:
         self._blocks: dict[int, list[Cell]] = {}
         for cell in cells:
             self._blocks.setdefault(cell.replicate, []).append(cell)
         self._sizes = {replicate: len(block) for replicate, block in self._blocks.items()}
-        self._hosts: dict[int, str] = {}
+        self._hosts = dict(owners)
 
     @property
     def done(self) -> bool:

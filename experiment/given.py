@@ -12,7 +12,8 @@ from testbed.cache import Cache
 from testbed.errors import UsageError
 
 QUICK = {"conditions": ["baseline", "working-set"], "replicates": 1}
-CACHE_GIB, MEMORY_GIB = 8, 3
+CACHE_GIB, MEMORY_GIB = 8, 2  # memory besides the guests'
+GUEST_GIB = 1
 
 
 def open_cache(given: argparse.Namespace, console: Console) -> Cache:
@@ -57,8 +58,9 @@ def numbers(option: str, words: str) -> list[int]:
         raise UsageError(f"{option} {words}: expected whole numbers, separated by commas") from error
 
 
-def needs(cache: Path) -> list[host.Need]:
-    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB)]
+def needs(cache: Path, guests: int = 1) -> list[host.Need]:
+    """To run so many at a time."""
+    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB + guests * GUEST_GIB)]
 
 
 def dataset_need(settings: Configuration) -> host.Need:

@@ -66,10 +66,19 @@ def suite_used(configuration: Configuration) -> dict[str, Any]:
 
 
 def of_hosts(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """One manifest of several hosts': the first one's, with the sources' digest, each host's own below ``hosts``."""
+    """One manifest of several hosts': the first one's, with the sources' digest, each host's own below ``hosts``.
+
+    Raises UsageError if the cells of two of them could not stand in one table.
+    """
+    (first_name, one), *others = sorted(manifests.items())
+    for name, other in others:
+        if differ := changes(labels(one), labels(other)):
+            raise UsageError(
+                f"hosts {first_name} and {name} differ:\n    " + "\n    ".join(differ),
+                "make them alike, or start no worker on one of them",
+            )
     own = ("host", "accelerator", "accelerator_reason", "guest", "digests", "git", "guests")
-    first = dict(next(iter(manifests.values())))
-    first.pop("name", None)
+    first = {key: value for key, value in one.items() if key != "name"}
     hosts = {name: {key: manifest[key] for key in own} for name, manifest in sorted(manifests.items())}
     return {**first, "digests": {"sources": sources()}, "hosts": hosts}
 
@@ -80,7 +89,8 @@ def accept(store: Store, manifest: dict[str, Any]) -> None:
     Raises UsageError.
     """
     before = store.manifest()
-    changed = changes(before.get("digests", {}), manifest["digests"]) if before else []
+    changed = changes(before.get("digests", {}), manifest["digests"]) + changes(labels(before), labels(manifest))
+    changed = changed if before else []
     hosts = {**before.get("hosts", {}), **manifest.get("hosts", {})}
     for name, now in manifest.get("hosts", {}).items():
         if name in before.get("hosts", {}):
@@ -95,6 +105,15 @@ def accept(store: Store, manifest: dict[str, Any]) -> None:
         store.write_manifest(manifest)
     elif hosts != before.get("hosts", {}):
         store.write_manifest({**before, "hosts": hosts})
+
+
+def labels(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands on every figure of a run, so that it must be that of every cell."""
+    return {
+        "accelerator": manifest.get("accelerator"),
+        "dataset": manifest.get("dataset", {}).get("identity"),
+        "guest kernel": manifest.get("guest", {}).get("kernel"),
+    }
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

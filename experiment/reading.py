@@ -11,7 +11,10 @@ from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
+# In the checkout, or beside this module where the package was installed (setup.py).
 SHIPPED = PROJECT / "experiments.toml"
+if not SHIPPED.exists():
+    SHIPPED = Path(__file__).parent / "experiments.toml"
 
 
 def settings_of(store: Store) -> Configuration:

@@ -62,7 +62,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         show_plan(settings, plan, expected, console)
         return 0
     if not given.scheduler:
-        host.require(needs(given.cache))
+        host.require(needs(given.cache, given.jobs))
     host.require([host.writable(given.results)])
     console.print(
         f"{len(left)} cells, about {clock(expected.cell_seconds * len(left) / given.jobs)}; image and warm snapshots, "
@@ -101,6 +101,10 @@ def refuse_combinations(given: argparse.Namespace) -> None:
         raise UsageError(
             "--jobs is of this host, --scheduler of others", "there: python run.py worker --guests N ADDRESS"
         )
+    if given.workers < 1:
+        raise UsageError(f"--workers {given.workers}: expected at least 1")
+    if given.workers > 1 and not given.scheduler:
+        raise UsageError("--workers waits for workers of a --scheduler", "leave it out, or give the scheduler")
     if given.keep_guest != "never" and (given.scheduler or given.jobs > 1):
         raise UsageError("--keep-guest waits for you, at one guest of this host", "leave out --jobs and --scheduler")
 
@@ -120,7 +124,7 @@ def open_place(
             from experiment.cluster import Cluster
             from experiment.worker import needed
         cluster = stack.enter_context(Cluster(given.scheduler, needed(settings, wanted)))
-        return Place(cluster, of_hosts(cluster.prepare(progress)), None)
+        return Place(cluster, of_hosts(cluster.prepare(progress, given.workers)), None)
     cache = open_cache(given, console)
     prepared = prepare(cache, settings, wanted, progress)
     for entry in cache.shrink(int(given.cache_limit * 1e9)):

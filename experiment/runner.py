@@ -30,11 +30,12 @@ NOBODY_S = 600.0  # without a host
 
 @dataclass(frozen=True)
 class Flight:
-    """A cell under way."""
+    """A cell under way. ``incident``: the streak's last one when it began."""
 
     cell: Cell
     host: str
     watched: Watched
+    incident: int
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Runner:
     progress: Progress
     _flights: dict[Future[cells.Outcome], Flight] = field(default_factory=dict)
     _attempts: Counter[Cell] = field(default_factory=Counter)
+    _streak: "Streak" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._streak = Streak(self.configuration.retry.same_failures)
 
     def run(self) -> int:
         """Run what is left; the answer is how many cells do not count.
@@ -57,14 +62,13 @@ class Runner:
         HostError when there is no host for a long time.
         """
         plan = self.store.plan()
-        dispatch = Dispatch(remaining(self.store, plan))
-        streak = Streak(self.configuration.retry.same_failures)
+        dispatch = Dispatch(remaining(self.store, plan), owners(self.store, plan))
         redraws = Redraws()
         try:
             while not dispatch.done or self._flights:
                 self._launch(dispatch)
-                for outcome in self._landed():
-                    streak.add(outcome)
+                for outcome, incident in self._landed():
+                    self._streak.add(outcome, incident)
                     if not self._settled(outcome):
                         dispatch.again(outcome.cell)
                 if not self._flights and dispatch.between_blocks and (dispatch.done or redraws.due(time.monotonic())):
@@ -96,21 +100,21 @@ class Runner:
 
     def _begin(self, cell: Cell, host_name: str) -> None:
         self.store.set_aside(cell)
-        require_rooms(self.store, self.scratch, self.configuration)
+        require_rooms(self.store, self.scratch, self.configuration, len(self._flights) + 1)
         self._attempts[cell] += 1
         watched = self.progress.begin(cell, self._attempts[cell])
         future = self.pool.submit(host_name, cell, self.store.cell_folder(cell), watched)
-        self._flights[future] = Flight(cell, host_name, watched)
+        self._flights[future] = Flight(cell, host_name, watched, self._streak.incident)
 
-    def _landed(self) -> list[cells.Outcome]:
-        """The outcomes that are there, after a while at most."""
+    def _landed(self) -> list[tuple[cells.Outcome, int]]:
+        """The outcomes that are there, after a while at most, each with its flight's incident."""
         done, _ = wait(self._flights, POLL_S, FIRST_COMPLETED)
         outcomes = []
         for future in done:
             flight = self._flights.pop(future)
             outcome = future.result()
             self.progress.end(flight.watched, outcome, last_attempt=self._settled(outcome))
-            outcomes.append(outcome)
+            outcomes.append((outcome, flight.incident))
         return outcomes
 
     def _settled(self, outcome: cells.Outcome) -> bool:
@@ -120,19 +124,25 @@ class Runner:
 
 
 class Streak:
-    """Failures in a row of the same kind: after ``most`` of them the next would be wasted."""
+    """Failures in a row of the same kind: after ``most`` of them the next would be wasted.
+
+    Cells that were under way together may fail of one cause, as those of a worker that dies: that is one ``incident``.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._kind = ""
         self._count = 0
+        self.incident = 0
 
-    def add(self, outcome: cells.Outcome) -> None:
-        """Raises RunStopped at the last of them."""
-        if outcome.kind == UNSUPPORTED:
+    def add(self, outcome: cells.Outcome, incident: int) -> None:
+        """``incident``: the last one when the cell began. Raises RunStopped at the last failure of them."""
+        again = outcome.kind == self._kind
+        if outcome.kind == UNSUPPORTED or (again and outcome.kind and incident < self.incident):
             return
-        self._count = self._count + 1 if outcome.kind == self._kind else 1
+        self._count = self._count + 1 if again else 1
         self._kind = outcome.kind
+        self.incident += bool(outcome.kind)
         if self._kind and self._count >= self._most:
             raise RunStopped(
                 f"{self._count} failures in a row of the same kind, {self._kind}: {first_line(outcome.reason)}",
@@ -144,11 +154,11 @@ def first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 
-def require_rooms(store: Store, scratch: Path | None, configuration: Configuration) -> None:
-    """Raises DiskFull unless there is room for a cell's records and, where guests run here, for what one may write."""
-    host.require_room(store.folder, CELL_MB + configuration.estimate.cell_mb)
+def require_rooms(store: Store, scratch: Path | None, configuration: Configuration, guests: int) -> None:
+    """For what so many cells under way record and, where guests run here, write. Raises DiskFull."""
+    host.require_room(store.folder, guests * (CELL_MB + configuration.estimate.cell_mb))
     if scratch:
-        host.require_room(scratch, ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib)
+        host.require_room(scratch, guests * (ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib))
 
 
 def draw(folder: Path, configuration: Configuration) -> None:
@@ -157,6 +167,11 @@ def draw(folder: Path, configuration: Configuration) -> None:
         redraw(study(folder, configuration.bars, configuration.roles))
     except Exception as error:
         log.warning("tables and figures are not up to date: %s", error)
+
+
+def owners(store: Store, plan: Plan) -> dict[int, str]:
+    """The host of each block of which cells are done, by replicate; of several the last one's."""
+    return {cell.replicate: name for cell in plan.cells if (name := store.host_of(cell))}
 
 
 def remaining(store: Store, plan: Plan) -> list[Cell]:

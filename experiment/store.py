@@ -119,6 +119,10 @@ class Store:
         counts = bool(last.get("complete") and last.get("valid"))
         return last.get("type") == "end" and (counts or last.get("kind") == UNSUPPORTED)
 
+    def host_of(self, cell: Cell) -> str:
+        """The host that ran a cell which is done; "" if it is not done."""
+        return str(read_first(self.cell_folder(cell) / "cell.jsonl").get("ran_on", "")) if self.is_done(cell) else ""
+
     def set_aside(self, cell: Cell) -> None:
         """Move what an earlier attempt at a cell left to failed/, where it is kept and never counted."""
         folder = self.cell_folder(cell)
@@ -174,14 +178,21 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def read_first(path: Path) -> dict[str, Any]:
+    return read_line(path, 0)
+
+
 def read_last(path: Path) -> dict[str, Any]:
-    """The last line of a JSON-lines file as an object; {} if there is none or it is cut."""
+    return read_line(path, -1)
+
+
+def read_line(path: Path, at: int) -> dict[str, Any]:
+    """A line of a JSON-lines file as an object; {} if there is none or it is cut."""
     try:
-        lines = path.read_text().splitlines()
-        last = json.loads(lines[-1])
+        found = json.loads(path.read_text().splitlines()[at])
     except (OSError, ValueError, IndexError):
         return {}
-    return last if isinstance(last, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import Worker, get_worker
+from distributed import Security, Worker, get_worker
+from distributed.comm import get_address_host
+from distributed.utils import get_ip
 from rich.console import Console
 
 from experiment import apart, archive
@@ -30,8 +32,10 @@ from testbed.errors import HostError, UsageError, WorkerLost
 from testbed.process import PROJECT
 
 CACHE = "PAGING_CACHE"  # in the environment: where this worker's cache is
+CACHE_LIMIT = "PAGING_CACHE_GB"  # beside it: its limit
 GUEST = "guest"  # the resource: guests that a worker may run at a time
 JOIN_S = 60  # for the scheduler to be there
+TLS = "docs/cluster.md, TLS"
 
 _stopping = threading.Event()
 _preparing = threading.Lock()
@@ -50,6 +54,15 @@ class Order:
     sources: str
     cell: Cell | None = None
     guests: int = 1
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A worker: ``guests`` at a time, and the address that it listens on; None, 0: chosen when it is there."""
+
+    guests: int
+    host: str | None = None
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,10 @@ def ready(order: Order) -> Prepared:
         if key not in _prepared:
             console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
             with Progress(console, order.configuration.roles, 0, 0) as progress:
-                _prepared[key] = prepare(own_cache(), order.configuration, order.bases, progress)
+                cache = own_cache()
+                _prepared[key] = prepare(cache, order.configuration, order.bases, progress)
+                if limit := os.environ.get(CACHE_LIMIT):
+                    cache.shrink(int(float(limit) * 1e9))
         return _prepared[key]
 
 
@@ -115,22 +131,38 @@ def own_cache() -> Cache:
     return cache
 
 
-def serve(scheduler: str, number: int, cache: Path) -> None:
-    """Be a worker for as long as the scheduler is there. Raises HostError if it is not."""
+def serve(scheduler: str, offer: Offer, cache: Path, cache_limit: float) -> None:
+    """Be a worker for as long as the scheduler is there; ``cache_limit`` in GB. Raises HostError if it is not."""
+    require_certificate(scheduler)
     os.environ[CACHE] = str(cache)
+    os.environ[CACHE_LIMIT] = str(cache_limit)
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it sets its own when it is imported
     ledger.reconcile(own_cache().directory)
     try:
-        asyncio.run(work(scheduler, number))
+        asyncio.run(work(scheduler, offer))
     except (OSError, TimeoutError) as error:
         raise HostError(f"no scheduler answers at {scheduler}: {error}", "start one: dask scheduler") from error
 
 
-async def work(scheduler: str, number: int) -> None:
+def require_certificate(address: str) -> None:
+    """Raises HostError where Dask's configuration and the scheduler's address do not fit: it would be a bug to Dask."""
+    security = Security()
+    encrypted = address.startswith("tls://")
+    if encrypted and not security.get_connection_args("client").get("ssl_context"):
+        raise HostError(f"{address} wants a certificate, and Dask's configuration has none", TLS)
+    if security.require_encryption and not encrypted:
+        raise HostError(f"{address} is not encrypted, as Dask's configuration wants it to be", TLS)
+
+
+async def work(scheduler: str, offer: Offer) -> None:
+    """Whoever reaches a worker can have it run programs, so it listens where the scheduler can be reached, only."""
     worker = Worker(
         scheduler,
-        nthreads=number,
-        resources={GUEST: number},
+        name=f"{this_host()}#{os.getpid()}",  # what follows the host's name tells its workers apart
+        host=offer.host or get_ip(get_address_host(scheduler)),
+        port=offer.port,
+        nthreads=offer.guests,
+        resources={GUEST: offer.guests},
         memory_limit=0,  # what a guest takes is not this process's
         dashboard=False,
         dashboard_address="127.0.0.1:0",

@@ -31,6 +31,16 @@ def test_what_comes_back_is_what_was_there(records: Path, tmp_path: Path) -> Non
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+def test_what_a_killed_process_had_begun_to_unpack_is_in_nobodys_way(records: Path, tmp_path: Path) -> None:
+    target = tmp_path / "here" / "01-baseline"
+    begun = target.parent / ".01-baseline.tmp"
+    begun.mkdir(parents=True)
+    (begun / "cut").write_text("x")
+    archive.unpack_folder(archive.pack_folder(records), target)
+    assert files(target) == files(records)
+    assert not begun.exists()
+
+
 def test_links_stay_behind(records: Path, tmp_path: Path) -> None:
     (records / "link").symlink_to("/etc/passwd")
     archive.unpack_folder(archive.pack_folder(records), tmp_path / "here")

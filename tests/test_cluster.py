@@ -1,25 +1,33 @@
 """Cells on other hosts, through a real Dask scheduler with workers in this process; what they run is made up."""
 
+import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from distributed import LocalCluster, get_worker
+from documents import blocks
 from rich.console import Console
 
 from experiment import archive, cluster
 from experiment.cell import Outcome
-from experiment.cluster import Cluster
+from experiment.cluster import Cluster, refuse_namesakes
 from experiment.condition import LXC
 from experiment.config import load
 from experiment.plan import Cell
 from experiment.pools import this_host
 from experiment.progress import Progress, Watched
-from experiment.worker import GUEST, Delivery, Order, ready, wanted
+from experiment.worker import GUEST, Delivery, Offer, Order, ready, wanted, work
 from testbed.errors import HostError, UsageError
 
 PROJECT = Path(__file__).parent.parent
@@ -241,3 +249,105 @@ def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pyte
     finally:
         release.set()
         SURVEYED.pop()
+
+
+def listening(port: int) -> set[str]:
+    """The addresses at which this process listens on a port."""
+    connections = psutil.Process().net_connections("tcp")
+    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN and one.laddr.port == port}
+
+
+@pytest.mark.parametrize(("host", "address"), [(None, "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
+def test_a_worker_listens_only_where_the_scheduler_reaches_it(host: str | None, address: str) -> None:
+    with LocalCluster(**LOCAL, n_workers=0, host="127.0.0.1", protocol="tcp") as made:
+        threads = ThreadPoolExecutor(1)
+        ended = threads.submit(lambda: asyncio.run(work(made.scheduler_address, Offer(3, host))))
+        with Cluster(made.scheduler_address, ORDER) as pool:
+            until(pool._workers)
+            manifests = pool.prepare(QUIET)
+            assert manifests["here"]["guests"] == 3
+            assert pool.room() == {this_host(): 3}
+            (worker,) = pool._workers()
+            assert listening(int(worker.rpartition(":")[2])) == {address}
+        made.close()
+        ended.result(LIMIT_S)
+
+
+def test_one_waits_for_as_many_workers_as_are_asked_for(
+    scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "POLL_S", 0.05)
+    monkeypatch.setattr(cluster, "GATHER_S", 1.0)
+    with Cluster(scheduler.scheduler_address, ORDER) as pool:
+        begin = time.monotonic()
+        with pytest.raises(HostError, match="2 of 3 workers at"):
+            pool.prepare(QUIET, 3)
+        assert time.monotonic() - begin >= 1
+
+
+def test_two_hosts_of_one_name_are_refused() -> None:
+    tunnel = {"name": "a#1", "host": "127.0.0.1"}
+    refuse_namesakes([tunnel, {"name": "b#1", "host": "127.0.0.1"}, {**tunnel, "name": "a#2"}])
+    with pytest.raises(HostError, match=r"two hosts are called a: 127\.0\.0\.1, 10\.0\.0\.1"):
+        refuse_namesakes([tunnel, {"name": "a#1", "host": "10.0.0.1"}])
+
+
+@contextmanager
+def real_scheduler(folder: Path, *words: str, **environment: str) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
+    """A process of its own, and where it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", *words]
+    command += ["--host", place.partition(":")[0], "--port", place.partition(":")[2]]
+    scheduler = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
+    try:
+        yield scheduler, place
+    finally:
+        scheduler.kill()
+        scheduler.wait(LIMIT_S)
+
+
+def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 2)
+    with (
+        real_scheduler(tmp_path) as (scheduler, place),
+        Cluster(f"tcp://{place}", ORDER) as pool,
+    ):
+        assert pool.room() == {}
+        scheduler.kill()
+
+        def gone() -> bool:
+            try:
+                pool.room()
+            except HostError as error:
+                return "is gone" in str(error)
+            return False
+
+        until(gone)
+
+
+def test_with_tls_as_the_document_has_it_only_who_has_the_certificate_gets_in(tmp_path: Path) -> None:
+    found = blocks((PROJECT / "docs" / "cluster.md").read_text(), "sh")
+    script = "\n".join(block for block in found if "openssl" in block or "TLS" in block)
+    said = subprocess.run(
+        ["bash", "-ec", f"{script}\nenv -0"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    names = dict(line.partition("=")[::2] for line in said.split("\0") if line.startswith("DASK_"))
+    assert len(names) == 8
+    assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
+    words = ["--conditions", "baseline", "--replicates", "1", "--results", str(tmp_path), "--scheduler"]
+
+    def reached(way: str, **environment: str) -> str:
+        command = [sys.executable, str(PROJECT / "run.py"), *words, f"{way}://{place}"]
+        done = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=90
+        )
+        assert done.returncode == 3
+        return done.stderr
+
+    with real_scheduler(tmp_path, "--protocol", "tls", **names) as (_, place):
+        assert "run.py: no worker at" in reached("tls", **names), "let in"
+        without = {name: value for name, value in names.items() if not name.endswith(("CERT", "KEY"))}
+        assert "wants a certificate, and Dask's configuration has none\n  way out: docs/cl" in reached("tls", **without)
+        assert "is not encrypted, as Dask's configuration wants" in reached("tcp", **names)
+        assert "run.py: no scheduler answers at" in reached("tcp")

@@ -50,6 +50,14 @@ def test_a_cell_that_is_tried_again_comes_first_in_its_block() -> None:
     assert dispatch.take("x", ["x"]) == A1
 
 
+def test_what_is_left_of_a_resumed_block_goes_to_the_host_that_has_run_the_rest() -> None:
+    dispatch = Dispatch([B1, B2, A3], {1: "y", 2: "x"})
+    assert dispatch.take("x", HOSTS) == B2
+    assert dispatch.take("x", HOSTS) == A3
+    assert dispatch.take("x", HOSTS) is None
+    assert dispatch.take("x", ["x"]) == B1, "its host is gone"
+
+
 def test_between_blocks() -> None:
     dispatch = Dispatch([A1, B1, A2, B2])
     seen = [dispatch.between_blocks]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from documents import blocks
 from short_run import (
     CACHE,
     PROJECT,
@@ -84,6 +87,49 @@ def test_guests_side_by_side_on_one_host(folder: Path) -> None:
     assert "Up to 2 guests ran side by side" in (run / "report.html").read_text()
 
 
+@pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
+def test_the_slurm_script_of_the_document_where_srun_begins_two_workers(folder: Path) -> None:
+    text = (PROJECT / "docs" / "cluster.md").read_text()
+    tls = "\n".join(block for block in blocks(text, "sh") if "openssl" in block or "TLS" in block)
+    (script,) = (block for block in blocks(text, "") if "$SLURM_NNODES" in block)
+    first, _, rest = script.partition("\n")
+    for words, here in (
+        (".venv/bin/dask", f"{sys.executable} -m distributed.cli.dask_scheduler"),
+        ("dask_scheduler scheduler", "dask_scheduler"),
+        (".venv/bin/python run.py", shlex.join([*command(folder)[:1], str(PROJECT / "run.py"), *command(folder)[2:]])),
+        (".venv/bin/python", sys.executable),
+        (" --cache /tmp/paging", ""),
+        ("--suite controls,peers", shlex.join(PLAN)),
+    ):
+        assert words in rest
+        rest = rest.replace(words, here)
+    (folder / "paging.sbatch").write_text(f"{first}\n{tls}\n{rest}")
+    (folder / "srun").write_text('#!/bin/sh\n"$@" &\n"$@" &\nwait\n')
+    (folder / "srun").chmod(0o755)
+    (folder / "scheduler.json").write_text('{"address": "of a job that is over"}')
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SLURM_NNODES": "2"}
+    job = subprocess.Popen(["bash", "-e", "paging.sbatch"], cwd=folder, env=environment, start_new_session=True)
+    try:
+        assert job.wait(900) == 0
+        (run,) = runs(folder)
+        assert_complete(run)
+    finally:
+        os.killpg(job.pid, signal.SIGTERM)  # as Slurm does at a job's end
+        deadline = time.monotonic() + 60
+        while is_any_left(job.pid) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not is_any_left(job.pid)
+
+
+def is_any_left(group: int) -> bool:
+    """Of a group of processes."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -95,8 +141,7 @@ def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
         ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as first,
         ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as second,
     ):
-        time.sleep(5)
-        runner = start(folder, *PLAN, "--scheduler", address)
+        runner = start(folder, *PLAN, "--scheduler", address, "--workers", "2")
         lost = worker_that_records("alpha-ready", [first, second])
         lost.kill()
         said, _ = runner.communicate(timeout=600)

@@ -21,6 +21,7 @@ SHIPPED = (
     "prefetch/build/prefetchctl",
     "peers/build/peerd",
     "analysis/paper.toml",
+    "experiment/experiments.toml",
     "analysis/report/page.html.j2",
     "analysis/report/style.css",
     "analysis/review.ipynb",
@@ -55,15 +56,13 @@ def run(installed: Path, cwd: Path, *words: str) -> "subprocess.CompletedProcess
 def test_everything_is_there_and_nothing_else(installed: Path) -> None:
     for name in SHIPPED:
         assert (installed / name).is_file(), name
-    assert (installed / "share" / "container-paging" / "experiments.toml").is_file()
     for pattern in STRANGE:
         assert [str(path) for path in installed.rglob(pattern)] == []
     assert os.access(installed / "prefetch" / "build" / "prefetchd", os.X_OK)
 
 
 def test_the_command_works_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
-    configuration = installed / "share" / "container-paging" / "experiments.toml"
-    done = run(installed, tmp_path, "--config", str(configuration), "--dry-run")
+    done = run(installed, tmp_path, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "30 cells of about" in done.stdout
     assert str(PROJECT) not in done.stdout + done.stderr
@@ -71,6 +70,9 @@ def test_the_command_works_away_from_the_checkout(installed: Path, tmp_path: Pat
     assert shown.returncode == 0
     assert not (tmp_path / "results").exists(), "nothing is made by looking"
     assert not (tmp_path / "caches" / "container-paging").exists()
+    growth = run(installed, tmp_path, "bench", "growth", "--cells", "10")
+    assert growth.returncode == 2
+    assert "way out: a checkout has one" in growth.stderr
 
 
 def test_results_and_cache_go_where_such_things_go(installed: Path, tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def outcome(kind: str) -> Outcome:
 def test_three_of_a_kind_in_a_row_stop_the_run() -> None:
     streak = Streak(3)
     for kind in ("A", "A", "", "A", "A", "B", "A", "A"):
-        streak.add(outcome(kind))
+        streak.add(outcome(kind), streak.incident)
     with pytest.raises(RunStopped, match="3 failures in a row of the same kind, A: why") as stopped:
-        streak.add(outcome("A"))
+        streak.add(outcome("A"), streak.incident)
     assert "evidence/ of 01-baseline" in str(stopped.value)
     assert stopped.value.exit_code == 5
 
@@ -42,7 +42,20 @@ def test_three_of_a_kind_in_a_row_stop_the_run() -> None:
 def test_cells_that_count_never_stop_it() -> None:
     streak = Streak(1)
     for _ in range(5):
-        streak.add(outcome(""))
+        streak.add(outcome(""), streak.incident)
+
+
+def test_cells_that_fail_together_are_one_failure() -> None:
+    """A worker of many guests dies: that stops nothing. One that always does is stopped."""
+    streak = Streak(3)
+    for _ in range(8):
+        streak.add(outcome("WorkerLost"), 0)
+    begun = [streak.incident] * 2  # two at a time, each begun when another one failed
+    streak.add(outcome("WorkerLost"), begun[0])
+    begun[0] = streak.incident
+    streak.add(outcome("WorkerLost"), begun[1])  # began with the one before it
+    with pytest.raises(RunStopped, match="3 failures in a row"):
+        streak.add(outcome("WorkerLost"), begun[0])
 
 
 def test_no_room_is_said_before_it_is_needed(tmp_path: Path) -> None:

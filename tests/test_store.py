@@ -3,14 +3,16 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiment.config import Configuration, load
-from experiment.manifest import accept, suite_used
+from experiment.manifest import accept, of_hosts, suite_used
 from experiment.plan import Plan, make_plan
 from experiment.pools import InThisThread
 from experiment.reading import SHIPPED, settings_of
+from experiment.runner import owners
 from experiment.store import Journal, Store
 from testbed.errors import UsageError
 
@@ -110,6 +112,41 @@ def test_a_run_made_with_other_programs_is_not_gone_on_with(store: Store) -> Non
     accept(store, {"digests": {"image": "a", "sampler": "1"}})
     with pytest.raises(UsageError, match="sampler: 1 -> 2"):
         accept(store, {"digests": {"image": "a", "sampler": "2"}})
+
+
+def made_on(accelerator: str = "kvm", dataset: str = "real", kernel: str = "6.12") -> dict[str, Any]:
+    empty = dict.fromkeys(("host", "accelerator_reason", "git", "guests"))
+    labels = {"accelerator": accelerator, "dataset": {"identity": dataset}, "guest": {"kernel": kernel}}
+    return {**empty, **labels, "digests": {"image": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (made_on(accelerator="tcg"), "accelerator: kvm -> tcg"),
+        (made_on(dataset="synthetic"), "dataset: real -> synthetic"),
+        (made_on(kernel="6.13"), "guest kernel: 6.12 -> 6.13"),
+    ],
+)
+def test_what_stands_on_every_figure_is_one_thing_on_all_hosts(store: Store, other: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"hosts a and b differ:\n    {said}"):
+        of_hosts({"b": other, "a": made_on()})
+    accept(store, of_hosts({"a": made_on()}))
+    with pytest.raises(UsageError, match=said):
+        accept(store, {**of_hosts({"b": other})})
+    accept(store, of_hosts({"b": made_on()}))
+    assert set(store.manifest()["hosts"]) == {"a", "b"}
+
+
+def test_a_done_cell_says_where_it_ran(store: Store, plan: Plan) -> None:
+    done, begun = plan.cells[:2]
+    for cell in (done, begun):
+        store.cell_folder(cell).mkdir()
+        (store.cell_folder(cell) / "cell.jsonl").write_text('{"type": "cell", "ran_on": "x"}\n')
+    with (store.cell_folder(done) / "cell.jsonl").open("a") as file:
+        file.write('{"type": "end", "complete": true, "valid": true}\n')
+    assert owners(store, plan) == {done.replicate: "x"}
+    assert store.host_of(begun) == ""
 
 
 def test_the_default_executor_lets_ctrl_c_through_and_keeps_errors() -> None:
