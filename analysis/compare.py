@@ -1,7 +1,8 @@
 """Two runs side by side: two machines, two kernels, two versions, or two conditions. Pure.
 
 Counts are compared as they are. Times of different runs are not comparable, least of all emulated ones: of these each
-run's own ratio to its baseline is compared, block by block; the baseline's own times are told and not judged.
+run's own ratio to its baseline is compared, block by block, if both had the same accelerator; the baseline's own times,
+and those that no baseline has, are told and not judged.
 
 The runs' blocks have nothing to do with each other, so intervals come from resampling both apart, and p from a
 permutation test between them (of the difference of mean ranks: Mann and Whitney's), corrected as in analysis.effects.
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.claims import NOT, REPRODUCED
+from analysis.claims import CANNOT_TELL, NOT, REPRODUCED
 from analysis.conditions import AGAIN, BASELINE
 from analysis.counters import Array
 from analysis.effects import pairs
@@ -27,7 +28,12 @@ from analysis.study import Study
 Verdict = Literal["better", "worse", "changed", "same", "cannot tell", "not judged"]
 Change = Literal["same", "changed", "turned"]
 TIMES = ("s", "ms")
-TOLERANCE = 0.05  # of the ratio: less than this nobody minds, however sure it is
+# Less than this nobody minds, however sure it is: of the ratio, and of the medians. Another warm snapshot may have a
+# few more pages in memory.
+TOLERANCE = 0.05
+FEW_FAULTS = 10
+FEW = {"MB": 1.0, "pages": 256.0}  # by unit: a megabyte
+NO_BASELINE = ("first_issue_ms",)
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Comparison:
+    """``missing``: conditions that A has values of, and B has none."""
+
     differences: tuple[Difference, ...]
     claims: tuple[Judged, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def flips(self) -> tuple[Judged, ...]:
@@ -86,31 +95,48 @@ class Comparison:
         worse = [f"{d.outcome.label}, {d.condition}" for d in self.differences if d.verdict == "worse"]
         return worse + [str(claim) for claim in self.claims if claim.change == "turned" and claim.a == REPRODUCED]
 
+    @property
+    def lost(self) -> list[str]:
+        """What A could tell and B cannot, in words."""
+        conditions = [f"condition {name}: no cell counts any more" for name in self.missing]
+        return conditions + [str(one) for one in self.claims if one.b == CANNOT_TELL != one.a]
+
 
 def compare(a: Study, b: Study, conditions: Sequence[tuple[str, str]] = ()) -> Comparison:
     """``conditions``: pairs of A's and B's; () stands for all that both have."""
     common = [name for name in a.conditions if name in set(b.conditions)]
     chosen = conditions or [(name, name) for name in common]
+    same_accelerator = a.run.accelerator == b.run.accelerator
     found = [
-        difference(a.cells, b.cells, pair, outcome, a.bars)
+        difference(a.cells, b.cells, pair, outcome, a.bars, times=same_accelerator)
         for pair in chosen
         for outcome in OUTCOMES
         if outcome.name != "excess_s"
     ]
-    return Comparison(tuple(judge([one for one in found if one])), tuple(claims_of(a, b)) if not conditions else ())
+    differences = tuple(judge([one for one in found if one]))
+    if conditions:
+        return Comparison(differences, ())
+    there = counting(b)
+    missing = tuple(name for name in a.conditions if name in counting(a) and name not in there)
+    return Comparison(differences, tuple(claims_of(a, b)), missing)
+
+
+def counting(found: Study) -> set[str]:
+    """Conditions of which a cell counts."""
+    return set(found.cells.loc[found.cells["valid"].astype(bool), "condition"])
 
 
 def difference(
-    a: pd.DataFrame, b: pd.DataFrame, pair: tuple[str, str], outcome: Outcome, settings: Settings
+    a: pd.DataFrame, b: pd.DataFrame, pair: tuple[str, str], outcome: Outcome, settings: Settings, *, times: bool
 ) -> Difference | None:
-    """Not corrected, and judged later. None where a run has no value."""
-    is_time = outcome.unit in TIMES and outcome.name != "first_issue_ms"
-    own = is_time and not set(pair) & {BASELINE, AGAIN}
+    """Not corrected, and judged later; of times only if ``times``. None where a run has no value."""
+    is_time = outcome.unit in TIMES
+    own = is_time and not set(pair) & {BASELINE, AGAIN} and outcome.name not in NO_BASELINE
     left, right = (values(cells, name, outcome.name, relative=own) for cells, name in zip((a, b), pair, strict=True))
     if not len(left) or not len(right):
         return None
     ratio = estimate([right, left], ratio_of_medians, settings, paired=False)
-    judged = not is_time or own
+    judged = not is_time or (own and times)
     enough = judged and bool(ratio.blocks >= settings.least_blocks)
     name = pair[0] if pair[0] == pair[1] else f"{pair[0]} | {pair[1]}"
     medians = float(np.median(left)), float(np.median(right))
@@ -160,9 +186,15 @@ def verdict(one: Difference, q: float) -> Verdict:
     ratio = one.ratio.value
     if math.isfinite(ratio) and abs(ratio - 1) < TOLERANCE:
         return "same"
+    if not one.relative and abs(one.b - one.a) < few(one.outcome):
+        return "same"
     if not one.outcome.better or one.a == one.b:  # or medians that do not tell which way
         return "changed"
     return "better" if (one.b < one.a) == (one.outcome.better == "lower") else "worse"
+
+
+def few(outcome: Outcome) -> float:
+    return FEW_FAULTS if outcome.name.startswith("majflt") else FEW.get(outcome.unit, 0.0)
 
 
 def claims_of(a: Study, b: Study) -> list[Judged]:

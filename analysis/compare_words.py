@@ -37,6 +37,7 @@ def in_words(found: Comparison) -> str:
     untold = sum(one.verdict == "cannot tell" for one in found.differences)
     if untold:
         lines.append(f"{several(untold, 'comparison')} cannot be judged: too few replicates")
+    lines += [f"lost in B: {line}" for line in found.lost]
     worse = found.regressions
     lines.append(f"worse in B: {'; '.join(worse)}" if worse else "nothing is shown to be worse in B")
     return "\n".join(lines)
@@ -44,8 +45,8 @@ def in_words(found: Comparison) -> str:
 
 def markdown(a: Study, b: Study, found: Comparison) -> str:
     """What is worse or turned first, then every claim, then every outcome, folded."""
-    alarms = list(dict.fromkeys([*found.flipped, *found.regressions]))
-    title = "what is worse or turned" if alarms else "nothing is shown to be worse, and no claim turned"
+    alarms = list(dict.fromkeys([*found.flipped, *found.regressions, *found.lost]))
+    title = "what is worse, turned or lost" if alarms else "nothing is shown to be worse, and no claim turned"
     lines = [f"## Two runs side by side: {title}", ""]
     lines += [f"- **{escaped(alarm)}**" for alarm in alarms] + [f"- {escaped(head)}" for head in heads(a, b)]
     if found.claims:

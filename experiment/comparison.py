@@ -8,6 +8,7 @@ from rich.table import Table
 
 from analysis.compare import Comparison, compare
 from analysis.compare_words import CAPTION, HEADINGS, heads, in_words, markdown, row
+from analysis.markdown import escaped
 from analysis.study import Study
 from experiment.reading import open_study
 from testbed.errors import UsageError
@@ -17,14 +18,25 @@ TERMINAL = Path("-")
 FAILURES: dict[str, Callable[[Comparison], list[str]]] = {
     "regression": lambda found: found.regressions,
     "flipped-claim": lambda found: found.flipped,
+    "lost": lambda found: found.lost,
 }
 
 
 def main(results: Path, words: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console) -> int:
     """Exit code 1 where B has something that ``fail_on`` names: words of FAILURES, separated by commas.
 
-    ``summary``: the file that the Markdown is appended to; TERMINAL stands for standard output. Raises UsageError.
+    ``summary``: the file that the Markdown is appended to; TERMINAL stands for standard output. Raises UsageError,
+    which the file tells, too: whoever reads it does not see the terminal.
     """
+    try:
+        return compared(results, words, fail_on, summary, console)
+    except UsageError as error:
+        if summary and summary != TERMINAL:
+            write(summary, f"## Two runs side by side: not compared\n\n- {escaped(str(error))}\n\n", console)
+        raise
+
+
+def compared(results: Path, words: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console) -> int:
     wanted = kinds(fail_on)
     (a, of_a), (b, of_b) = (open_side(results, word) for word in words)
     if bool(of_a) != bool(of_b):

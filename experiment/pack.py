@@ -1,6 +1,7 @@
 """`run.py pack`: a copy of a run that is small enough to be committed or sent, and reported like the run itself."""
 
 import gzip
+import logging
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from experiment.store import Store
 from measure.packed import PACKED
 from testbed.errors import UsageError
 from testbed.process import PROJECT
+
+log = logging.getLogger(__name__)
 
 # Of a cell, what is large; of the tables, the one that is.
 STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log", TRACE)
@@ -51,7 +54,9 @@ def pack(store: Store, target: Path) -> Path:
     try:
         redraw(study(target, settings.bars, settings.roles))
         compress(target / "tables" / LARGE_TABLE)
-    except BaseException:  # Ctrl-C, too: a pack is whole or not there
+    except Exception as error:  # the records are what such trouble is looked into with
+        log.warning("%s has the records, but not all tables and figures: %s", target, error)
+    except BaseException:  # Ctrl-C: a pack is whole or not there
         shutil.rmtree(target)
         raise
     return target

@@ -75,6 +75,34 @@ def test_two_conditions_of_two_runs(a: Study, b: Study) -> None:
     assert found.flips == ()
 
 
+def test_times_of_another_accelerator_are_told_and_not_judged(a: Study, b: Study) -> None:
+    native = Study(**{**vars(b), "run": replace(b.run, accelerator="kvm")})
+    rows = compare(a, scaled(native, 2, "response_s")).differences
+    assert {one.verdict for one in rows if one.outcome.unit == "s"} == {"not judged"}
+    assert compare(a, scaled(native, 3, "majflt_rdbms")).regressions == ["major faults, RDBMS, working-set"]
+
+
+@pytest.mark.parametrize(("more", "regressions"), [(9, []), (10, ["major faults, RDBMS, working-set"])])
+def test_a_few_faults_more_are_another_snapshots(a: Study, more: int, regressions: list[str]) -> None:
+    few, more_of_them = a.cells.copy(), a.cells.copy()
+    mine = few["condition"] == "working-set"
+    few.loc[mine, "majflt_rdbms"] = 4
+    more_of_them.loc[mine, "majflt_rdbms"] = 4 + more
+    one, other = (Study(**{**vars(a), "cells": cells}) for cells in (few, more_of_them))
+    assert compare(one, other).regressions == regressions
+
+
+def test_what_cannot_be_told_any_more_is_lost(a: Study, b: Study) -> None:
+    cells = b.cells.copy()
+    cells.loc[cells["condition"] == "working-set", "valid"] = False
+    found = compare(judging(a, "partly"), judging(Study(**{**vars(b), "cells": cells}), "cannot tell"))
+    assert found.lost[0] == "condition working-set: no cell counts any more"
+    assert "claim hypothesis: partly, now cannot tell" in found.lost
+    assert "lost in B: claim hypothesis" in in_words(found)
+    assert compare(judging(a, "cannot tell"), judging(b, "cannot tell")).lost == []
+    assert compare(a, b, [("baseline", "working-set")]).lost == []
+
+
 def test_few_replicates_are_not_judged(tmp_path: Path, a: Study) -> None:
     few = study(write_run(tmp_path, ("baseline", "working-set"), 3), BARS)
     found = compare(a, few)
@@ -112,7 +140,7 @@ def test_markdown_tells_every_claim_and_outcome_and_obeys_nobody(a: Study, b: St
     found = compare(judging(a, "reproduced"), judging(hostile, "not"))
     lines = markdown(a, hostile, found).splitlines()
     assert lines[:3] == [
-        "## Two runs side by side: what is worse or turned",
+        "## Two runs side by side: what is worse, turned or lost",
         "",
         "- **claim quiet-before: reproduced, now not**",
     ]
@@ -142,14 +170,24 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run.main(words) == 0, "only asked to tell"
 
 
+def test_a_summary_tells_why_there_is_no_comparison(tmp_path: Path) -> None:
+    write_both(tmp_path, replicates=1)
+    summary = tmp_path / "summary.md"
+    assert run.main(["--results", str(tmp_path), "compare", "one", "three", "--summary", str(summary)]) == 2
+    assert summary.read_text().startswith("## Two runs side by side: not compared\n\n- there is no run 'three'")
+
+
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
         (["one", "three"], "there is no run 'three'"),
         (["one:siblings", "two:siblings"], "run one has no condition 'siblings'; it has baseline, working-set"),
         (["one:baseline", "two"], "name a condition of both runs, or of none"),
-        (["one", "two", "--fail-on", "regressions"], "--fail-on 'regressions': expected regression, flipped-claim"),
-        (["one", "two", "--fail-on", ""], "--fail-on '': expected regression, flipped-claim"),
+        (
+            ["one", "two", "--fail-on", "regressions"],
+            "--fail-on 'regressions': expected regression, flipped-claim, lost",
+        ),
+        (["one", "two", "--fail-on", ""], "--fail-on '': expected regression, flipped-claim, lost"),
     ],
 )
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: list[str], message: str) -> None:

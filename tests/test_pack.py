@@ -67,6 +67,18 @@ def test_a_packed_run_says_the_same(tmp_path: Path, packed: Path) -> None:
     assert (packed / "report.html").is_file()
 
 
+def test_records_that_cannot_be_drawn_are_packed_all_the_same(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_study: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("experiment.pack.redraw", broken)
+    assert run.main(["--results", str(tmp_path), "pack", "one", "other"]) == 0
+    assert "has the records, but not all tables and figures: a bug" in caplog.text
+    assert (tmp_path / "other" / "failed" / "01-baseline.1" / "evidence" / "error.txt").is_file()
+
+
 def test_a_packed_run_does_not_say_whose_machine_it_was(packed: Path) -> None:
     evidence = packed / "failed" / "01-baseline.1" / "evidence"
     assert gzip.decompress((evidence / "paging.log.gz").read_bytes()).decode() == (

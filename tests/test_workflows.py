@@ -29,7 +29,7 @@ NAMES = ("ci.yml", "nightly.yml")
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = frozenset(re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.MULTILINE))
 FIRST = "apt-get update && apt-get install -y git make"  # what the first make needs
-NIGHT = ("kvm", "nightly-run", "nightly-compare", "nightly-bundle", "nightly-good")
+NIGHT = ("kvm", "nightly-run", "nightly-compare", "nightly-bundle", "nightly-good", "growth")
 MADE_OF = (
     *snapshot.RECIPE,
     *(binary.parents[1] for binary in (measure.install.BINARY, workloads.alpha.install.BINARY)),
@@ -181,7 +181,16 @@ def test_the_suite_is_run_as_the_settings_say(tmp_path: Path) -> None:
         "run.py --accel kvm --replicates 1 --cache-limit 8"
     )
     (job,) = read(WORKFLOWS / "nightly.yml")["jobs"].values()
-    assert {**night, "REPLICATES": "10"} == {name: str(value) for name, value in job["env"].items()}
+    said = {name: str(value) for name, value in job["env"].items() if name != "ACCEPT"}
+    assert {**night, "REPLICATES": "10"} == said
+
+
+@pytest.mark.parametrize(("code", "fails"), [(0, False), (1, False), (3, True), (5, True)])
+def test_cells_that_do_not_count_are_left_to_the_comparison(tmp_path: Path, code: int, fails: bool) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexit {code}\n")
+    python.chmod(0o755)
+    assert bool(make(tmp_path, f"PYTHON={python}", "nightly-run").returncode) == fails
 
 
 def test_kvm_or_one_line_why_not(tmp_path: Path) -> None:
@@ -219,6 +228,7 @@ def test_what_follows_the_run_of_a_night(tmp_path: Path) -> None:
     assert without.returncode != 0
     assert "there is no run 'reference'" in without.stderr, "the committed run, as long as none was kept"
     assert make(tmp_path, "nightly-good").returncode == 0
+    assert (results / "accepted" / "plan.json").is_file(), "the first one is"
     made_up(results / "two", seed=2)
     same = make(tmp_path, *compare, GITHUB_STEP_SUMMARY=str(summary))
     assert same.returncode == 0
@@ -227,11 +237,23 @@ def test_what_follows_the_run_of_a_night(tmp_path: Path) -> None:
     worse = make(tmp_path, *compare, GITHUB_STEP_SUMMARY=str(summary))
     assert worse.returncode != 0
     assert "failed, as asked: " in worse.stdout
-    first, second = summary.read_text().split("## Two runs side by side: ")[1:]
+    first, second = summary.read_text().split("## Two runs side by side: ")[1:]  # last-good is the accepted one
     assert first.startswith("nothing is shown to be worse, and no claim turned\n")
-    assert second.startswith("what is worse or turned\n\n- **claim working-set: reproduced, now not**\n")
+    assert second.startswith("what is worse, turned or lost\n\n- **claim working-set: reproduced, now not**\n")
     assert "- **major faults, RDBMS, working-set**\n" in second
-    assert "## Two runs side by side" in make(tmp_path, *compare).stdout, "on the terminal, where nothing is asked for"
+    assert make(tmp_path, f"PYTHON={python}", "nightly-bundle").returncode == 0
+    assert make(tmp_path, "nightly-good").returncode == 0
+    drifted = make(tmp_path, *compare)
+    assert drifted.returncode != 0
+    assert "## Two runs side by side" in drifted.stdout, "on the terminal, where nothing is asked for"
+    assert drifted.stdout.count("failed, as asked: ") == 1, "as the last one, and not as the accepted one"
+    assert make(tmp_path, "nightly-good", "ACCEPT=yes").returncode == 0
+    assert (results / "accepted" / "plan.json").read_bytes() == (results / "three" / "plan.json").read_bytes()
+
+
+def test_the_first_night_is_judged_by_its_claims_alone(tmp_path: Path) -> None:
+    said = make(tmp_path, "PYTHON=echo", "nightly-compare").stdout.splitlines()[-1]
+    assert said == "run.py compare reference latest --fail-on flipped-claim --summary -"
 
 
 def made_up(folder: Path, *, seed: int, peak: int = 20) -> Path:
