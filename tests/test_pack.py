@@ -25,6 +25,7 @@ COMMITTED = {
     "controls": ("findings-controls.md", 8),
     "peers": ("findings-peers.md", 6),
     "disks": ("findings-disks.md", 6),
+    "sweep": ("findings-sweep.md", 6),
 }
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})
 DOMAIN = "<kernel>/home/me/.cache/disk-1/vmlinuz</kernel><source file='/home/me/.cache/guests/a/root.qcow2'/>"

@@ -20,12 +20,12 @@ EXAMPLE = re.compile(
     re.MULTILINE,
 )
 # Columns of their tables: the outcome, the unit behind it.
-COUNTED = {"RDBMS major faults": "majflt_rdbms", "httpd": "majflt_httpd", "query.cgi": "majflt_query.cgi"}
+COUNTED = {"RDBMS major faults": "majflt_rdbms", "service A's": "majflt_service", "httpd": "majflt_httpd", "query.cgi": "majflt_query.cgi"}
 MEGABYTES = {"read": "read_whole_mb", "held while idle": "idle_mb"}
-PLAIN = {"used of what was fetched": "precision"}
+PLAIN = {"used of what was fetched": "precision", "fetched of what was needed": "coverage"}
 RATIOS = {"time to first byte, ratio": "first_byte_s", "time to response, ratio": "response_s"}
-NOT_NUMBERS = {"condition", "what", "fetches", "disks", "compared with"}
-RUNS = ("reference", "controls", "peers", "disks")
+NOT_NUMBERS = {"condition", "what", "fetches", "disks", "circumstances", "compared with"}
+RUNS = ("reference", "controls", "peers", "disks", "sweep")
 OTHER_TOPOLOGY = "other topology"
 
 Row = Mapping[Any, Any]  # of a table, by column
@@ -97,7 +97,7 @@ def test_each_row_is_that_of_the_committed_run() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["controls", "peers", "disks"])
+@pytest.mark.parametrize("name", ["controls", "peers", "disks", "sweep"])
 def test_no_condition_of_a_suite_is_left_out(name: str) -> None:
     told = {row["condition"].split("`")[1] for run, row in quoted() if run == name}
     assert told == set(pd.read_csv(RESULTS / name / "tables" / f"suite-{name}.csv")["condition"])
