@@ -19,9 +19,10 @@ from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
-# Of a cell, what is large; of the tables, the one that is.
+# Of a cell, what is large; of the tables, the one that is, and whatever else is larger than this.
 STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log", TRACE)
 LARGE_TABLE = "system.csv"
+LARGE_BYTES = 2 * 2**20
 KEPT = ("configuration.toml", "plan.json", "manifest.json")
 DOMAIN = "domain.xml"
 LEDGER = "cell.jsonl"  # its last record quotes errors
@@ -53,7 +54,9 @@ def pack(store: Store, target: Path) -> Path:
     aside.rename(target)
     try:
         redraw(study(target, settings.bars, settings.roles))
-        compress(target / "tables" / LARGE_TABLE)
+        for table in sorted((target / "tables").glob("*.csv")):
+            if table.name == LARGE_TABLE or table.stat().st_size > LARGE_BYTES:
+                compress(table)
     except Exception as error:  # the records are what such trouble is looked into with
         log.warning("%s has the records, but not all tables and figures: %s", target, error)
     except BaseException:  # Ctrl-C: a pack is whole or not there

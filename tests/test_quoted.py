@@ -20,7 +20,12 @@ EXAMPLE = re.compile(
     re.MULTILINE,
 )
 # Columns of their tables: the outcome, the unit behind it.
-COUNTED = {"RDBMS major faults": "majflt_rdbms", "service A's": "majflt_service", "httpd": "majflt_httpd", "query.cgi": "majflt_query.cgi"}
+COUNTED = {
+    "RDBMS major faults": "majflt_rdbms",
+    "service A's": "majflt_service",
+    "httpd": "majflt_httpd",
+    "query.cgi": "majflt_query.cgi",
+}
 MEGABYTES = {"read": "read_whole_mb", "held while idle": "idle_mb"}
 PLAIN = {"used of what was fetched": "precision", "fetched of what was needed": "coverage"}
 RATIOS = {"time to first byte, ratio": "first_byte_s", "time to response, ratio": "response_s"}
