@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable
 
 from analysis.claims import CANNOT_TELL, NOT, PARTLY, REPRODUCED, ClaimResult
+from analysis.hosts import warnings
 from analysis.markdown import code, escaped
 from analysis.mechanisms import why
 from analysis.numbers import interval, number, several
@@ -80,6 +81,7 @@ def measured_on(study: Study) -> list[str]:
         f"{several(int(ran['condition'].nunique()), 'condition')}; "
         f"of {several(len(ran), 'cell')} {int(ran['valid'].astype(bool).sum())} count",
         f"made by {code(command(study))}" + commit(study),
+        *map(escaped, warnings(frame)),
         *undone(study),
     ]  # fmt: skip
     return facts[:1] + ([f"host: {escaped(', '.join(machine))}"] if machine else []) + facts[1:]

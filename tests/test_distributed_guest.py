@@ -92,22 +92,29 @@ def test_the_slurm_script_of_the_document_where_srun_begins_two_workers(folder: 
     text = (PROJECT / "docs" / "cluster.md").read_text()
     tls = "\n".join(block for block in blocks(text, "sh") if "openssl" in block or "TLS" in block)
     (script,) = (block for block in blocks(text, "") if "$SLURM_NNODES" in block)
-    first, _, rest = script.partition("\n")
-    for words, here in (
-        (".venv/bin/dask", f"{sys.executable} -m distributed.cli.dask_scheduler"),
-        ("dask_scheduler scheduler", "dask_scheduler"),
-        (".venv/bin/python run.py", shlex.join([*command(folder)[:1], str(PROJECT / "run.py"), *command(folder)[2:]])),
-        (".venv/bin/python", sys.executable),
-        (" --cache /tmp/paging", ""),
-        ("--suite controls,peers", shlex.join(PLAN)),
-    ):
-        assert words in rest
-        rest = rest.replace(words, here)
-    (folder / "paging.sbatch").write_text(f"{first}\n{tls}\n{rest}")
+    here = {
+        ".venv/bin/dask scheduler": "$DASK",
+        ".venv/bin/python run.py": "$RUN",
+        ".venv/bin/python": "$PYTHON",
+        " --cache /tmp/paging": "",
+        "--suite controls,peers": shlex.join(PLAN),
+    }
+    for words, instead in here.items():
+        assert words in script
+        script = script.replace(words, instead)
+    (folder / "paging.sbatch").write_text(f"{tls}\n{script}")
     (folder / "srun").write_text('#!/bin/sh\n"$@" &\n"$@" &\nwait\n')
     (folder / "srun").chmod(0o755)
     (folder / "scheduler.json").write_text('{"address": "of a job that is over"}')
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SLURM_NNODES": "2"}
+    run_py = command(folder)
+    environment = {
+        **os.environ,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "SLURM_NNODES": "2",
+        "PYTHON": sys.executable,
+        "DASK": f"{sys.executable} -m distributed.cli.dask_scheduler",
+        "RUN": shlex.join([run_py[0], str(PROJECT / run_py[1]), *run_py[2:]]),
+    }
     job = subprocess.Popen(["bash", "-e", "paging.sbatch"], cwd=folder, env=environment, start_new_session=True)
     try:
         assert job.wait(900) == 0
