@@ -30,8 +30,8 @@ ACCEL ?= auto
 CACHE_GB ?= 30
 ACCEPT ?=
 COMMA := ,
-KEPT := $(patsubst results/%/plan.json,%,$(wildcard results/last-good/plan.json results/accepted/plan.json))
-ONE_RUN := $(shell cmp -s results/last-good/plan.json results/accepted/plan.json && echo accepted)
+KEPT = $(patsubst results/%/plan.json,%,$(wildcard results/last-good/plan.json results/accepted/plan.json))
+ONE_RUN = $(shell cmp -s results/last-good/plan.json results/accepted/plan.json && echo accepted)
 GOOD ?= $(or $(filter-out $(ONE_RUN),$(KEPT)),reference)
 FAIL_ON ?= flipped-claim$(if $(filter reference,$(GOOD)),,$(COMMA)regression$(COMMA)lost)
 

@@ -116,8 +116,8 @@ def compare(a: Study, b: Study, conditions: Sequence[tuple[str, str]] = ()) -> C
     differences = tuple(judge([one for one in found if one]))
     if conditions:
         return Comparison(differences, ())
-    there = counting(b)
-    missing = tuple(name for name in a.conditions if name in counting(a) and name not in there)
+    gone = counting(a) - counting(b)
+    missing = tuple(name for name in a.conditions if name in gone)
     return Comparison(differences, tuple(claims_of(a, b)), missing)
 
 

@@ -89,8 +89,10 @@ def accept(store: Store, manifest: dict[str, Any]) -> None:
     Raises UsageError.
     """
     before = store.manifest()
-    changed = changes(before.get("digests", {}), manifest["digests"]) + changes(labels(before), labels(manifest))
-    changed = changed if before else []
+    changed: list[str] = []
+    if before:
+        changed += changes(before.get("digests", {}), manifest["digests"])
+        changed += changes(labels(before), labels(manifest))
     hosts = {**before.get("hosts", {}), **manifest.get("hosts", {})}
     for name, now in manifest.get("hosts", {}).items():
         if name in before.get("hosts", {}):

@@ -133,7 +133,7 @@ def test_what_stands_on_every_figure_is_one_thing_on_all_hosts(store: Store, oth
         of_hosts({"b": other, "a": made_on()})
     accept(store, of_hosts({"a": made_on()}))
     with pytest.raises(UsageError, match=said):
-        accept(store, {**of_hosts({"b": other})})
+        accept(store, of_hosts({"b": other}))
     accept(store, of_hosts({"b": made_on()}))
     assert set(store.manifest()["hosts"]) == {"a", "b"}
 
