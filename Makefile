@@ -43,7 +43,7 @@ reproduce: setup
 
 test: check
 	@$(MAKE) --no-print-directory -j2 fuzz images
-	$(PYTHON) -m pytest -m guest
+	$(PYTHON) -m pytest -m guest -n 2 --dist loadgroup --durations 10
 
 images: setup
 	$(PYTHON) run.py --quick prepare

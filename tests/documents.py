@@ -43,9 +43,10 @@ BEFORE_COMMANDS = {
 }  # fmt: skip
 
 
-def blocks(text: str, *languages: str) -> list[str]:
-    """The contents of the fenced blocks in one of these languages."""
-    return [dedent(fence["content"]) for fence in FENCE.finditer(text) if fence["language"] in languages]
+def blocks(text: str, *languages: str, has: tuple[str, ...] = ("",)) -> list[str]:
+    """The contents of the fenced blocks in one of these languages that have one of these words."""
+    contents = [dedent(fence["content"]) for fence in FENCE.finditer(text) if fence["language"] in languages]
+    return [content for content in contents if any(words in content for words in has)]
 
 
 def prose(text: str) -> str:

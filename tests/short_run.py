@@ -1,4 +1,8 @@
-"""A run on a real guest that is as short as one can be, and what there must not be when it is over."""
+"""A run on a real guest that is as short as one can be, and what there must not be when it is over.
+
+Tests with a guest run in two processes side by side (make test), as a guest sleeps most of the time: in one RUNS, each
+of which must leave the cache as it was; in the other FORKS, whose guests are in folders of their own.
+"""
 
 import csv
 import json
@@ -9,26 +13,34 @@ import tomllib
 from pathlib import Path
 
 import psutil
+import pytest
 import tomli_w
+from rich.console import Console
 
+from experiment.condition import LXC
+from experiment.config import load
+from experiment.prepare import Prepared, prepare
+from experiment.progress import Progress
 from testbed import ledger
+from testbed.cache import Cache
 from testbed.connection import PREFIX, SHORT_PLACE
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache")).resolve()
 CONDITIONS = ("baseline", "working-set")
+RUNS = (pytest.mark.guest, pytest.mark.xdist_group("runs"))
+FORKS = (pytest.mark.guest, pytest.mark.xdist_group("forks"))
+
 # The snapshot depends on none of these. Other work on the host is no reason to run a cell again here.
-SHORTER = {
-    "steps": {"before_recording_s": 0.5, "before_request_s": 2, "after_response_s": 1},
-    "checks": {"others_share": 1.0, "steal_share": 1.0, "sampler_late_s": 5.0, "clock_jump_s": 5.0},
-}
+DISTURBED = {"others_share": 1.0, "steal_share": 1.0, "sampler_late_s": 5.0, "clock_jump_s": 5.0}
+SHORT = {"before_recording_s": 0.5, "before_request_s": 2, "after_response_s": 1}
 
 
-def configuration(folder: Path, **limits: float) -> Path:
-    """experiments.toml with other values for some keys, and for those of [limits] that are given."""
+def configuration(folder: Path, **changes: dict[str, float]) -> Path:
+    """experiments.toml for short cells on a host that does other things, too, with the ``changes`` of its sections."""
     values = tomllib.loads((PROJECT / "experiments.toml").read_text())
-    for section, changes in {**SHORTER, "limits": limits}.items():
-        values[section].update(changes)
+    for section, keys in {"checks": DISTURBED, "steps": SHORT, **changes}.items():
+        values[section].update(keys)
     path = folder / "short.toml"
     path.write_text(tomli_w.dumps(values))
     return path
@@ -77,13 +89,24 @@ def assert_complete(run: Path) -> None:
     assert list((run / "figures").glob("*.svg"))
 
 
+def prepare_forks() -> Prepared:
+    """Image and warm snapshot, with a ledger of what is made in this process."""
+    ledger.begin(CACHE)
+    settings = load(PROJECT / "experiments.toml")
+    with Progress(Console(stderr=True), settings.roles, 0, 0) as progress:
+        return prepare(Cache(CACHE), settings, [LXC], progress)
+
+
 def processes() -> list[psutil.Process]:
     """Guests of our cache, and whatever else is at work for a run in it."""
     return ledger.processes_of(CACHE / "guests")
 
 
 def short_folders() -> set[Path]:
-    return set(SHORT_PLACE.glob(f"{PREFIX}*"))
+    """But for those of tests themselves, which their ledgers list."""
+    found = set(SHORT_PLACE.glob(f"{PREFIX}*"))
+    listed = {folder for path in ledgers_of_tests() for folder in ledger.read(path.read_bytes())[0]}
+    return {path for path in found - listed if path.exists()}
 
 
 def assert_nothing_left(before: set[Path]) -> None:
@@ -91,17 +114,28 @@ def assert_nothing_left(before: set[Path]) -> None:
     assert [process.cmdline() for process in processes()] == []
     assert list((CACHE / "guests").iterdir()) == []
     assert short_folders() <= before
-    assert list((CACHE / ledger.FOLDER).iterdir()) == []
+    assert set((CACHE / ledger.FOLDER).iterdir()) <= ledgers_of_tests()
     assert locks_of_others() == []
 
 
+def pids_of_tests() -> set[int]:
+    """This one, and those in which pytest-xdist runs other tests."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return {os.getpid()}
+    return {process.pid for process in psutil.Process(os.getppid()).children()}
+
+
+def ledgers_of_tests() -> set[Path]:
+    return {path for pid in pids_of_tests() for path in (CACHE / ledger.FOLDER).glob(f"{pid}-*")}
+
+
 def locks_of_others() -> list[str]:
-    """Lines of /proc/locks (proc_locks(5)) for the cache's locks; pytest holds those of the entries that it uses."""
+    """Lines of /proc/locks (proc_locks(5)) for the cache's locks; tests hold those of the entries that they use."""
     inodes = {path.stat().st_ino for path in CACHE.glob("*.lock")}
     lines = [line for line in Path("/proc/locks").read_text().splitlines() if "FLOCK" in line and "->" not in line]
     words = [line.split() for line in lines]
     return [
         " ".join(found)
         for found in words
-        if int(found[5].rpartition(":")[2]) in inodes and int(found[4]) != os.getpid()
+        if int(found[5].rpartition(":")[2]) in inodes and int(found[4]) not in pids_of_tests()
     ]

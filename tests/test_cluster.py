@@ -327,8 +327,7 @@ def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytes
 
 
 def test_with_tls_as_the_document_has_it_only_who_has_the_certificate_gets_in(tmp_path: Path) -> None:
-    found = blocks((PROJECT / "docs" / "cluster.md").read_text(), "sh")
-    script = "\n".join(block for block in found if "openssl" in block or "TLS" in block)
+    script = "\n".join(blocks((PROJECT / "docs" / "cluster.md").read_text(), "sh", has=("openssl", "TLS")))
     said = subprocess.run(
         ["bash", "-ec", f"{script}\nenv -0"], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout

@@ -18,6 +18,7 @@ from documents import blocks
 from short_run import (
     CACHE,
     PROJECT,
+    RUNS,
     assert_complete,
     assert_nothing_left,
     command,
@@ -30,7 +31,7 @@ from short_run import (
 
 from testbed import ledger
 
-pytestmark = pytest.mark.guest
+pytestmark = RUNS
 
 PLAN = ("--conditions", "baseline,working-set", "--replicates", "1")
 
@@ -90,8 +91,8 @@ def test_guests_side_by_side_on_one_host(folder: Path) -> None:
 @pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
 def test_the_slurm_script_of_the_document_where_srun_begins_two_workers(folder: Path) -> None:
     text = (PROJECT / "docs" / "cluster.md").read_text()
-    tls = "\n".join(block for block in blocks(text, "sh") if "openssl" in block or "TLS" in block)
-    (script,) = (block for block in blocks(text, "") if "$SLURM_NNODES" in block)
+    tls = "\n".join(blocks(text, "sh", has=("openssl", "TLS")))
+    (script,) = blocks(text, "", has=("$SLURM_NNODES",))
     here = {
         ".venv/bin/dask scheduler": "$DASK",
         ".venv/bin/python run.py": "$RUN",

@@ -26,7 +26,7 @@ def tree(tmp_path: Path) -> Path:
 
 def block(language: str, has: str) -> str:
     """The document's one block in a language that has these words."""
-    (found,) = (text for text in blocks(DOCUMENT, language) if has in text)
+    (found,) = blocks(DOCUMENT, language, has=(has,))
     return found
 
 

@@ -2,29 +2,23 @@
 
 import base64
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from short_run import FORKS, prepare_forks
 
-from experiment.condition import LXC
-from experiment.config import load
 from experiment.prefetch_rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
-from experiment.prepare import Prepared, prepare
-from experiment.progress import Progress
-from testbed.cache import Cache
+from experiment.prepare import Prepared
 from testbed.errors import GuestError
 from testbed.shell import File
 from workloads.service_a.request import request
 
-pytestmark = pytest.mark.guest
+pytestmark = FORKS
 
 PROJECT = Path(__file__).parent.parent
-CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
 PACKAGED = PROJECT / "prefetch" / "packaging" / "prefetchd.service"
 MIB = 1024 * 1024
 ALL = "storm=storm/*"  # every container of the rig is a group of its own
@@ -77,9 +71,7 @@ cat $place/$name.answer
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    configuration = load(PROJECT / "experiments.toml")
-    with Progress(Console(stderr=True), configuration.roles, 0, 0) as progress:
-        return prepare(Cache(CACHE.resolve()), configuration, [LXC], progress)
+    return prepare_forks()
 
 
 @pytest.fixture

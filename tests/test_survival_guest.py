@@ -15,6 +15,7 @@ import pytest
 from short_run import (
     CONDITIONS,
     PROJECT,
+    RUNS,
     assert_complete,
     assert_nothing_left,
     command,
@@ -29,7 +30,7 @@ from short_run import (
 
 from testbed import ledger
 
-pytestmark = pytest.mark.guest
+pytestmark = RUNS
 
 LONG = bool(os.environ.get("PAGING_SURVIVAL"))
 KILLS = 30 if LONG else 1
@@ -184,7 +185,7 @@ def test_one_run_is_not_gone_on_with_twice(folder: Path) -> None:
 
 @long
 def test_three_failures_of_a_kind_end_the_run(folder: Path) -> None:
-    configuration(folder, request_s=0.5)
+    configuration(folder, limits={"request_s": 0.5})
     done = finish(folder, *PLAN)
     assert done.returncode == 5
     assert "3 failures in a row of the same kind, RequestTimeout" in done.stderr

@@ -10,18 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from rich.console import Console
-from short_run import CACHE, PROJECT
+from short_run import FORKS, prepare_forks
 
-from experiment.condition import LXC
-from experiment.config import Configuration, load
 from experiment.evidence import kernel_log
-from experiment.prepare import Prepared, prepare
-from experiment.progress import Progress
+from experiment.prepare import Prepared
 from measure.recording import SampleStream
 from measure.stream import Mark
 from testbed import ledger, watch, watchdog
-from testbed.cache import Cache
 from testbed.connection import connect
 from testbed.errors import (
     ChannelSilent,
@@ -38,20 +33,14 @@ from testbed.guest import MEASURE_PORT, Guest, restore
 from testbed.shell import Shell
 from workloads.service_a.request import request
 
-pytestmark = pytest.mark.guest
+pytestmark = FORKS
 
 CYCLES = 100 if os.environ.get("PAGING_SURVIVAL") else 4
 
 
 @pytest.fixture(scope="module")
-def settings() -> Configuration:
-    return load(PROJECT / "experiments.toml")
-
-
-@pytest.fixture(scope="module")
-def prepared(settings: Configuration) -> Prepared:
-    with Progress(Console(), settings.roles, 0, 0) as progress:
-        return prepare(Cache(CACHE), settings, [LXC], progress)
+def prepared() -> Prepared:
+    return prepare_forks()
 
 
 @contextmanager
