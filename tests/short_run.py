@@ -28,8 +28,8 @@ from testbed.connection import PREFIX, SHORT_PLACE
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache")).resolve()
 CONDITIONS = ("baseline", "working-set")
-RUNS = (pytest.mark.guest, pytest.mark.xdist_group("runs"))
-FORKS = (pytest.mark.guest, pytest.mark.xdist_group("forks"))
+RUNS = [pytest.mark.guest, pytest.mark.xdist_group("runs")]
+FORKS = [pytest.mark.guest, pytest.mark.xdist_group("forks")]
 
 # The snapshot depends on none of these. Other work on the host is no reason to run a cell again here.
 DISTURBED = {"others_share": 1.0, "steal_share": 1.0, "sampler_late_s": 5.0, "clock_jump_s": 5.0}
