@@ -146,8 +146,13 @@ class Streak:
         if self._kind and self._count >= self._most:
             raise RunStopped(
                 f"{self._count} failures in a row of the same kind, {self._kind}: {first_line(outcome.reason)}",
-                f"look into evidence/ of {outcome.cell.name} and of failed/, mend it, then go on with --resume",
+                f"{self._mend(outcome)}, then go on with --resume",
             )
+
+    def _mend(self, outcome: cells.Outcome) -> str:
+        if self._kind == "check host":
+            return "let the host do nothing else meanwhile"
+        return f"look into evidence/ of {outcome.cell.name} and of failed/, mend it"
 
 
 def first_line(text: str) -> str:

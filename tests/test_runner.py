@@ -39,6 +39,12 @@ def test_three_of_a_kind_in_a_row_stop_the_run() -> None:
     assert stopped.value.exit_code == 5
 
 
+def test_a_busy_host_is_not_to_be_mended_but_left_alone() -> None:
+    with pytest.raises(RunStopped) as stopped:
+        Streak(1).add(outcome("check host"), 0)
+    assert "let the host do nothing else meanwhile, then go on with --resume" in str(stopped.value)
+
+
 def test_cells_that_count_never_stop_it() -> None:
     streak = Streak(1)
     for _ in range(5):
