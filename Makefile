@@ -35,7 +35,7 @@ ONE_RUN = $(shell cmp -s results/last-good/plan.json results/accepted/plan.json 
 GOOD ?= $(or $(filter-out $(ONE_RUN),$(KEPT)),reference)
 FAIL_ON ?= flipped-claim$(if $(filter reference,$(GOOD)),,$(COMMA)regression$(COMMA)lost)
 
-.PHONY: reproduce test images check fuzz lint setup programs bench survival conditions clean
+.PHONY: reproduce test guest-tests guest-forks images check fuzz lint setup programs bench survival conditions clean
 .PHONY: kvm nightly-run nightly-compare nightly-bundle nightly-good growth
 
 reproduce: setup
@@ -43,7 +43,14 @@ reproduce: setup
 
 test: check
 	@$(MAKE) --no-print-directory -j2 fuzz images
-	$(PYTHON) -m pytest -m guest -n 2 --dist loadgroup --durations 10
+	@$(MAKE) --no-print-directory -j2 guest-tests guest-forks
+
+guest-tests: setup
+	$(PYTHON) -m pytest -m "guest and not forks" --durations 10
+
+guest-forks: setup
+	@mkdir -p build
+	@$(PYTHON) -m pytest -m forks --durations 10 > build/forks.log 2>&1; status=$$?; cat build/forks.log; exit $$status
 
 images: setup
 	$(PYTHON) run.py --quick prepare

@@ -118,7 +118,7 @@ class Cluster:
         sent = Sent(worker, task, Future())
         self._sent[cell] = sent
         watched.step(f"on {host}")
-        task.add_done_callback(partial(self._deliver, cell, folder))
+        task.add_done_callback(partial(self._deliver, cell, folder, watched))
         return sent.future
 
     def cancel(self) -> None:
@@ -131,7 +131,7 @@ class Cluster:
             sent.task.cancel()
             sent.future.set_result(lost(cell, error))
 
-    def _deliver(self, cell: Cell, folder: Path, task: Future[Delivery]) -> None:
+    def _deliver(self, cell: Cell, folder: Path, watched: Watched, task: Future[Delivery]) -> None:
         """Called by one of Dask's threads. What went wrong over there costs the cell, not the run."""
         sent = self._sent.pop(cell, None)
         if not sent:
@@ -149,6 +149,7 @@ class Cluster:
         try:
             if delivery.records is not None:
                 archive.unpack_folder(delivery.records, folder)
+                watched.recorded(folder / "samples.jsonl")
             sent.future.set_result(delivery.outcome)
         except CellError as error:
             sent.future.set_result(lost(cell, error))

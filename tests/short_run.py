@@ -1,7 +1,7 @@
 """A run on a real guest that is as short as one can be, and what there must not be when it is over.
 
-Tests with a guest run in two processes side by side (make test), as a guest sleeps most of the time: in one RUNS, each
-of which must leave the cache as it was; in the other FORKS, whose guests are in folders of their own.
+A guest sleeps most of the time, so make test has two pytests side by side: in one each test must leave the cache as it
+was; those in the other are marked as FORKS are, and have their guests in folders of their own.
 """
 
 import csv
@@ -28,8 +28,7 @@ from testbed.connection import PREFIX, SHORT_PLACE
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache")).resolve()
 CONDITIONS = ("baseline", "working-set")
-RUNS = [pytest.mark.guest, pytest.mark.xdist_group("runs")]
-FORKS = [pytest.mark.guest, pytest.mark.xdist_group("forks")]
+FORKS = [pytest.mark.guest, pytest.mark.forks]
 
 # The snapshot depends on none of these. Other work on the host is no reason to run a cell again here.
 DISTURBED = {"others_share": 1.0, "steal_share": 1.0, "sampler_late_s": 5.0, "clock_jump_s": 5.0}
@@ -119,10 +118,10 @@ def assert_nothing_left(before: set[Path]) -> None:
 
 
 def pids_of_tests() -> set[int]:
-    """This one, and those in which pytest-xdist runs other tests."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return {os.getpid()}
-    return {process.pid for process in psutil.Process(os.getppid()).children()}
+    """This one, and every other pytest."""
+    running = psutil.process_iter(["cmdline"])
+    others = {process.pid for process in running if "pytest" in (process.info["cmdline"] or [])}
+    return {os.getpid(), *others}
 
 
 def ledgers_of_tests() -> set[Path]:

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 import pytest
-from short_run import CACHE, RUNS, assert_complete, configuration, finish, runs
+from short_run import CACHE, assert_complete, configuration, finish, runs
 
 pytestmark = [
-    *RUNS,
+    pytest.mark.guest,
     pytest.mark.skipif(not os.environ.get("PAGING_CONDITIONS"), reason="takes long: make conditions"),
 ]
 CONTROLS = ("baseline", "placebo", "same-process", "same-program", "siblings-protected", "container", "other-container",

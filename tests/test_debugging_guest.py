@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from short_run import RUNS
 
 from experiment import debugging
 from experiment.condition import LXC
@@ -31,7 +30,7 @@ from testbed import terminal
 from testbed.cache import Cache
 from testbed.keys import make_pair
 
-pytestmark = RUNS
+pytestmark = pytest.mark.guest
 long = pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
 
 PROJECT = Path(__file__).parent.parent

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -18,7 +19,6 @@ from documents import blocks
 from short_run import (
     CACHE,
     PROJECT,
-    RUNS,
     assert_complete,
     assert_nothing_left,
     command,
@@ -31,7 +31,7 @@ from short_run import (
 
 from testbed import ledger
 
-pytestmark = RUNS
+pytestmark = pytest.mark.guest
 
 PLAN = ("--conditions", "baseline,working-set", "--replicates", "1")
 
@@ -155,6 +155,7 @@ def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
         said, _ = runner.communicate(timeout=600)
         print(said)
         assert runner.returncode == 0
+        assert re.search(r"cell 2 of 2: .* s, major faults httpd \d+, rdbms \d+; ok; 0 s left", said)
         assert said.count("WorkerLost") + said.count("is gone") >= 1
         (run,) = runs(folder)
         assert_complete(run)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from short_run import DISTURBED, RUNS, configuration
+from short_run import DISTURBED, configuration
 
 from experiment.condition import LXC
 from experiment.config import load
@@ -30,7 +30,7 @@ from testbed.guest import Guest, restore
 from testbed.shell import Shell
 from workloads.service_a.dataset import EXPECTED_ROWS
 
-pytestmark = RUNS
+pytestmark = pytest.mark.guest
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))

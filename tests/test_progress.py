@@ -1,16 +1,21 @@
 """What is shown while a run goes on, as plain lines."""
 
+import gzip
 import io
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from experiment.cell import Outcome
+from experiment.config import load
 from experiment.plan import Cell
-from experiment.progress import Progress, clock
+from experiment.progress import Progress, Watched, clock
 from measure.stream import Tick
 
+PROJECT = Path(__file__).parent.parent
 CELL = Cell(1, "baseline", "lxc", "off")
 ROLES = {"apache2": "httpd", "mariadbd": "rdbms"}
 
@@ -70,3 +75,19 @@ def test_of_cells_side_by_side_each_has_its_own_faults_and_the_time_left_is_shar
     early, late = output.getvalue().splitlines()
     assert "cell 2 of 6: 01-baseline: 40 s, major faults httpd 8; ok; 2 min left" in early
     assert "cell 1 of 6: 01-baseline: 40 s, major faults httpd 0; ok; 80 s left" in late
+
+
+def test_of_a_cell_that_ran_elsewhere_the_records_tell_the_faults(tmp_path: Path) -> None:
+    packed = PROJECT / "results" / "reference" / "cells" / "01-baseline" / "samples.jsonl.gz"
+    lines = gzip.decompress(packed.read_bytes()).splitlines(keepends=True)
+    stream = tmp_path / "samples.jsonl"
+    watched = Watched(CELL, "", load(PROJECT / "experiments.toml").roles)
+    watched.recorded(stream)
+    assert watched.faults() == "none yet"
+    stream.write_bytes(b"".join(lines))
+    watched.recorded(stream)
+    whole = watched.faults()
+    assert re.fullmatch(r"httpd \d+, rdbms \d{4}", whole)
+    stream.write_bytes(b"".join(lines[:-1]) + b"{")
+    watched.recorded(stream)
+    assert watched.faults() == whole

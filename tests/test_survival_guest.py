@@ -15,7 +15,6 @@ import pytest
 from short_run import (
     CONDITIONS,
     PROJECT,
-    RUNS,
     assert_complete,
     assert_nothing_left,
     command,
@@ -30,7 +29,7 @@ from short_run import (
 
 from testbed import ledger
 
-pytestmark = RUNS
+pytestmark = pytest.mark.guest
 
 LONG = bool(os.environ.get("PAGING_SURVIVAL"))
 KILLS = 30 if LONG else 1
