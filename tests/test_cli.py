@@ -61,7 +61,7 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
     assert run.main(words(tmp_path, "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite default: ")
-    assert "suites, for --suite: default, controls, peers, disks, sweep, prefetcher, reference" in text
+    assert "suites, for --suite: default, controls, peers, disks, sweep, prefetcher" in text
     assert run.main(words(tmp_path, "--suite", "prefetcher", "--dry-run")) == 0
     text = capsys.readouterr().out
     assert text.startswith("suite prefetcher: ")

@@ -77,7 +77,7 @@ def test_suites_mix() -> None:
     both = {*settings.suite["controls"].conditions, *settings.suite["peers"].conditions}
     assert sorted(block) == sorted(both), "what both have is there once"
     assert settings.replicates == max(settings.suite[name].replicates for name in ("controls", "peers"))
-    assert configuration(suite=["default", "reference"]).replicates == 8, "of several the most"
+    assert configuration(suite=["default", "prefetcher"]).replicates == 8, "of several the most"
 
 
 def test_another_base_is_another_snapshot() -> None:

@@ -62,8 +62,9 @@ def estimate(row: Row, value: str, low: str, high: str) -> str:
 
 
 def table(name: str) -> dict[tuple[str, str], Row]:
-    """Of a run, by condition and outcome: the rows of the suite of the same name, and medians of all other outcomes."""
-    suite = pd.read_csv(RESULTS / name / "tables" / f"suite-{name}.csv")
+    """Of a run, by condition and outcome: the rows of its suite, and medians of all other outcomes."""
+    (path,) = (RESULTS / name / "tables").glob("suite-*.csv")
+    suite = pd.read_csv(path)
     summary = pd.read_csv(RESULTS / name / "tables" / "summary.csv")
     rest = summary[~summary["outcome"].isin(suite["outcome"])]
     return by_outcome(pd.concat([suite, rest]))
@@ -112,7 +113,7 @@ def test_the_bars_told_of_the_prefetcher_are_those_of_the_committed_run() -> Non
     text = (PROJECT / "prefetch" / "README.md").read_text()
     told = [row for row in map(cells, text.splitlines()) if row[-1].strip("*") in ("met", "missed")]
     assert len(told) > 15
-    bars = (RESULTS / "reference" / "tables" / "prefetcher.md").read_text()
+    bars = (RESULTS / "disks" / "tables" / "prefetcher.md").read_text()
     known = [as_told(cells(line)) for line in bars.splitlines() if line.startswith("| ")]
     assert [row for row in told if row not in known] == []
 
