@@ -36,7 +36,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_replayed_cell_has_a_recorded_ones_records_under_its_own_name(tmp_path: Path, recording: Recording) -> None:
-    cell = Cell(9, "working-set", "lxc", "working-set")  # eight were recorded: it is the first one again
+    cell = Cell(7, "working-set", "lxc", "working-set")  # six were recorded: it is the first one again
     folder, source = tmp_path / "cells" / cell.name, REFERENCE / "cells" / "01-working-set"
     ticks: list[Tick] = []
     with open_replay(recording, SETTINGS) as replay:
@@ -48,7 +48,7 @@ def test_a_replayed_cell_has_a_recorded_ones_records_under_its_own_name(tmp_path
     assert (folder / "peer.jsonl").read_bytes() == b"", "a cell has this stream now, and had not when it was recorded"
     assert ticks == [record for record in read_stream(folder / "samples.jsonl") if isinstance(record, Tick)]
     now, then = journal(folder), journal(source)
-    assert now[0] == {**then[0], "name": "09-working-set", "replicate": 9}
+    assert now[0] == {**then[0], "name": "07-working-set", "replicate": 7}
     steps = [[record for record in records if record["type"] == "step"] for records in (now, then)]
     assert steps[0] == steps[1] != []
     assert now[-1] == {"type": "end", "complete": True, "valid": True, "kind": "", "reason": ""}
@@ -76,7 +76,7 @@ def test_a_run_without_a_cell_that_counts_is_no_recording(tmp_path: Path) -> Non
         open_recording(Store(write_run(tmp_path / "one", until=0)))
 
 
-def test_ten_cells_are_run_drawn_and_reported(tmp_path: Path, recording: Recording) -> None:
+def test_a_block_is_run_drawn_and_reported(tmp_path: Path, recording: Recording) -> None:
     with open_replay(recording, SETTINGS) as replay:
         size = measure(replay, 1, tmp_path)
     folder = (tmp_path / "latest").resolve()
@@ -84,7 +84,7 @@ def test_ten_cells_are_run_drawn_and_reported(tmp_path: Path, recording: Recordi
         rows = list(csv.DictReader(file))
     assert sorted(row["condition"] for row in rows) == sorted(recording.conditions)
     assert {row["valid"] for row in rows} == {"True"}
-    assert (size.cells, size.blocks) == (10, 1)
+    assert (size.cells, size.blocks) == (5, 1)
     assert size.disk_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert len(size.drawings_s) == 1, "at its end only, which is that of its only block"
     assert size.harness_s > 0
@@ -168,12 +168,12 @@ def test_the_table_says_how_costs_grow_and_what_is_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, power: int, code: int
 ) -> None:
     def made_up(_replay: object, blocks: int, _folder: Path) -> Size:
-        return Size(10 * blocks, blocks, 0.2 * blocks, (1.0,), 10**6 * blocks**power, 5 + 0.5 * blocks, 3 * 10**8)
+        return Size(5 * blocks, blocks, 0.2 * blocks, (1.0,), 10**6 * blocks**power, 5 + 0.25 * blocks, 3 * 10**8)
 
     monkeypatch.setattr(bench_growth, "measure", made_up)
     output, out = io.StringIO(), tmp_path / "growth.json"
     console = Console(file=output, width=200, markup=False)
-    assert bench_growth.main(SETTINGS, console, [1000, 95, 10, 100], out) == code
+    assert bench_growth.main(SETTINGS, console, [1000, 98, 10, 100], out) == code
     kept = json.loads(out.read_text())
     assert [size["cells"] for size in kept["sizes"]] == [10, 100, 1000], "whole blocks, each size once"
     assert kept["exponents"]["disk_bytes"] == pytest.approx([power, power])

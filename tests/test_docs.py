@@ -155,8 +155,9 @@ def is_cheap(arguments: Words) -> bool:
         return not given
     if ELSEWHERE & {word.partition("=")[0] for word in arguments} or PROGRAMMED & set(names(given.conditions or "")):
         return False
-    if vars(given).get("run", REFERENCE.name) not in (REFERENCE.name, *OWN_RUNS):
-        return False  # one page of findings is enough
+    runs = filter(None, (vars(given).get(name) for name in ("run", "run_a", "run_b")))
+    if {run.partition(":")[0] for run in runs} - {REFERENCE.name, *OWN_RUNS}:
+        return False  # one page of findings is enough, and one comparison
     if given.command == "console":
         return given.cell in planned(REFERENCE.name)
     if given.dry_run and given.command in (None, "clean"):
