@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from short_run import DISTURBED, configuration
+from short_run import DISTURBED, configuration, processes
 
 from experiment.condition import LXC
 from experiment.config import load
@@ -52,19 +52,6 @@ def cell_records(results: Path, cell: str) -> list[dict[str, Any]]:
 def table(results: Path, name: str) -> list[dict[str, str]]:
     with (results / "latest" / "tables" / name).open() as file:
         return list(csv.DictReader(file))
-
-
-def our_guests() -> list[str]:
-    """Command lines of QEMU processes whose disks lie in our cache."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if "qemu-system" in words and str(CACHE.resolve()) in words:
-            found.append(words)
-    return found
 
 
 def overlays() -> set[str]:
@@ -114,7 +101,7 @@ def test_quick_leaves_two_cells_that_count(quick: Path) -> None:
 
 def test_nothing_is_left_behind(quick: Path) -> None:
     assert quick.exists()
-    assert our_guests() == []
+    assert [process.cmdline() for process in processes()] == []
 
 
 def test_the_prefetch_takes_away_most_of_the_rdbmss_major_faults(quick: Path) -> None:
