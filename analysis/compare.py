@@ -98,7 +98,7 @@ class Comparison:
     @property
     def lost(self) -> list[str]:
         """What A could tell and B cannot, in words."""
-        conditions = [f"condition {name}: none that counts, or none planned" for name in self.missing]
+        conditions = [f"condition {name}: no cell that counts, or none planned" for name in self.missing]
         return conditions + [str(one) for one in self.claims if one.b == CANNOT_TELL != one.a]
 
 

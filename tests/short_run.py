@@ -4,6 +4,7 @@ A guest sleeps most of the time, so make test has two pytests side by side: in o
 was; those in the other are marked as FORKS are, and have their guests in folders of their own.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -104,8 +105,10 @@ def processes() -> list[psutil.Process]:
 def short_folders() -> set[Path]:
     """But for those of tests themselves, which their ledgers list."""
     found = set(SHORT_PLACE.glob(f"{PREFIX}*"))
-    listed = {folder for path in ledgers_of_tests() for folder in ledger.read(path.read_bytes())[0]}
-    return {path for path in found - listed if path.exists()}
+    for path in ledgers_of_tests():
+        with contextlib.suppress(FileNotFoundError):  # its process has just ended
+            found -= set(ledger.read(path.read_bytes())[0])
+    return {path for path in found if path.exists()}
 
 
 def assert_nothing_left(before: set[Path]) -> None:

@@ -96,7 +96,7 @@ def test_what_cannot_be_told_any_more_is_lost(a: Study, b: Study) -> None:
     cells = b.cells.copy()
     cells.loc[cells["condition"] == "working-set", "valid"] = False
     found = compare(judging(a, "partly"), judging(Study(**{**vars(b), "cells": cells}), "cannot tell"))
-    assert found.lost[0] == "condition working-set: none that counts, or none planned"
+    assert found.lost[0] == "condition working-set: no cell that counts, or none planned"
     assert "claim hypothesis: partly, now cannot tell" in found.lost
     assert "lost in B: claim hypothesis" in in_words(found)
     assert compare(judging(a, "cannot tell"), judging(b, "cannot tell")).lost == []
