@@ -136,8 +136,7 @@ def locks_of_others() -> list[str]:
     inodes = {path.stat().st_ino for path in CACHE.glob("*.lock")}
     lines = [line for line in Path("/proc/locks").read_text().splitlines() if "FLOCK" in line and "->" not in line]
     words = [line.split() for line in lines]
+    tests = pids_of_tests()
     return [
-        " ".join(found)
-        for found in words
-        if int(found[5].rpartition(":")[2]) in inodes and int(found[4]) not in pids_of_tests()
+        " ".join(found) for found in words if int(found[5].rpartition(":")[2]) in inodes and int(found[4]) not in tests
     ]

@@ -8,15 +8,13 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
-from short_run import DISTURBED, configuration, processes
+from short_run import configuration, processes
 
 from experiment.condition import LXC
 from experiment.config import load
@@ -206,11 +204,9 @@ def test_the_clock_and_the_channels_work_after_a_restore(quick: Path) -> None:
 
 
 def test_figure_1_on_plain_processes(tmp_path: Path) -> None:
-    values = tomllib.loads((PROJECT / "experiments.toml").read_text())
-    values["checks"].update(DISTURBED)
-    values["warm"]["activations"] = 0  # there is no prefetcher to learn from them, and each costs half a minute
-    (tmp_path / "plain.toml").write_text(tomli_w.dumps(values))
-    done = run(tmp_path, "--config", str(tmp_path / "plain.toml"), "--conditions", "figure1", "--replicates", "1")
+    # There is no prefetcher to learn from activations, and each costs half a minute.
+    plain = str(configuration(tmp_path, steps={}, warm={"activations": 0}))
+    done = run(tmp_path, "--config", plain, "--conditions", "figure1", "--replicates", "1")
     assert done.returncode == 0, done.stderr
     assert {"figure1.png", "figure1.svg"} <= {p.name for p in (tmp_path / "latest/figures").iterdir()}
     rows = [r for r in table(tmp_path, "faults.csv") if r["condition"] == "figure1"]
