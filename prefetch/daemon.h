@@ -23,6 +23,7 @@ struct daemon {
 	struct trigger_features features;
 	bool named;	   /* some groups are by name: these are there from the start to the end */
 	struct fault last; /* that was offered to several groups */
+	char last_comm[COMM_CAP + 1]; /* the name of its process; empty: not read yet */
 	struct watch *watch;
 	bool pressure; /* the kernel tells when memory is short */
 	struct disks disks;
@@ -42,6 +43,8 @@ struct daemon {
 
 /* Pages reclaimed since boot. */
 uint64_t daemon_reclaimed(void);
+/* The name of the process that LAST is of, read once at most. */
+const char *daemon_last_comm(struct daemon *d);
 void daemon_set_policy(struct daemon *d, enum policy policy);
 
 #endif

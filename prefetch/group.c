@@ -41,6 +41,12 @@ static void save(struct group *g)
 		report_warning(g->daemon, "the set of %s was not saved in %s: %s", g->name, dir, strerror(errno));
 }
 
+/* Each of them costs the process that faults, and us: they come only where one could begin an activation. */
+static void watch_entries(const struct group *g)
+{
+	trigger_entry(g->daemon->trigger, g->index, opening_has_leader(g));
+}
+
 static void attach(struct group *g)
 {
 	int fd = -1;
@@ -54,6 +60,7 @@ static void attach(struct group *g)
 		report_warning(g->daemon, "group %s is not watched: perf_event_open: %s", g->name, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	watch_entries(g);
 }
 
 static void reset_quotas(struct group *g)
@@ -128,9 +135,16 @@ static void log_fault(struct group *g, const struct fault *f)
 	learn_fault(g, &logged);
 }
 
-static bool is_ours(struct group *g, const struct fault *f)
+/* Whose names are watched is told of every fault of the machine: what can be known without reading a name comes first. */
+static bool is_ours(const struct group *g, const struct fault *f)
 {
-	return f->pid != getpid() && (!g->members.spec->ncomms || members_named(&g->members, f->pid));
+	if (f->pid == getpid())
+		return false;
+	if (!g->members.spec->ncomms)
+		return true;
+	if (f->source == FAULT_ENTRY && (g->active || !opening_trusts(g, f->pid)))
+		return false;
+	return members_listed(&g->members, daemon_last_comm(g->daemon));
 }
 
 static void count_entry(struct group *g, uint64_t t)
@@ -145,12 +159,12 @@ static void count_entry(struct group *g, uint64_t t)
 	trigger_entry(g->daemon->trigger, g->index, false);
 }
 
-static void watch_entries(struct group *g, uint64_t now)
+static void end_pause(struct group *g, uint64_t now)
 {
 	if (!g->entry_off_ns || elapsed_ns(g->entry_off_ns, now) < ENTRY_PAUSE)
 		return;
 	g->entry_off_ns = 0;
-	trigger_entry(g->daemon->trigger, g->index, true);
+	watch_entries(g);
 }
 
 void group_faulted(struct group *g, const struct fault *f)
@@ -211,7 +225,7 @@ static void settle(struct group *g, uint64_t now)
 	faultlog_drop(&g->daemon->faults, g->index);
 	group_release(g);
 	save(g);
-	trigger_entry(g->daemon->trigger, g->index, true);
+	watch_entries(g);
 	g->active = false;
 	g->source = NULL;
 	g->burst.count = 0;
@@ -265,7 +279,7 @@ bool group_tick(struct group *g, uint64_t now, bool reclaiming, bool may_scan)
 		tick_active(g, now);
 		return false;
 	}
-	watch_entries(g, now);
+	end_pause(g, now);
 	if (reclaiming) {
 		g->fresh = false;
 		g->dirty = true;

@@ -110,9 +110,10 @@ static void tick(struct daemon *d)
 	set_timer(d, reclaiming);
 }
 
-/* Of one fault the kernel gives the samples of all its events the same time, and the id of the first: perf_prepare_sample
- * keeps what an earlier event has filled in. Which group each was meant for is lost. Those by name are watched
- * everywhere, so where there is one, each fault is taken once, and offered to all. */
+/* Of one major fault the kernel gives the samples of all its events the same time, and the id of the first:
+ * perf_prepare_sample keeps what an earlier event has filled in. Which group each was meant for is lost. Those by name are
+ * watched everywhere, so where there is one, each major fault is taken once, and offered to all. (A tracepoint's events have
+ * times of their own since 6.4; to be told twice of an entry does no harm.) */
 static void hand_on(void *context, const struct fault *f)
 {
 	struct daemon *d = context;
@@ -126,12 +127,20 @@ static void hand_on(void *context, const struct fault *f)
 	if (f->t == d->last.t && f->pid == d->last.pid && f->source == d->last.source)
 		return;
 	d->last = *f;
+	d->last_comm[0] = 0;
 	for (offered.group = 0; offered.group < MAX_GROUPS; offered.group++) {
 		struct group *g = &d->groups[offered.group];
 
 		if (g->used && (g->members.spec->ncomms || offered.group == f->group || members_find(&g->members, f->pid) >= 0))
 			group_faulted(g, &offered);
 	}
+}
+
+const char *daemon_last_comm(struct daemon *d)
+{
+	if (!d->last_comm[0])
+		read_comm(d->last.pid, d->last_comm, sizeof(d->last_comm));
+	return d->last_comm;
 }
 
 static void faulted(struct daemon *d)

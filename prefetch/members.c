@@ -184,15 +184,20 @@ static void walk_cgroup(struct members *m, const char *dir, int depth)
 	each_entry(m, dir, depth, walk_child);
 }
 
-bool members_named(const struct members *m, pid_t pid)
+bool members_listed(const struct members *m, const char *comm)
 {
-	char comm[COMM_CAP + 1];
-
-	read_comm(pid, comm, sizeof(comm));
 	for (size_t i = 0; i < m->spec->ncomms; i++)
 		if (strcmp(comm, m->spec->comms[i]) == 0)
 			return true;
 	return false;
+}
+
+static bool is_named(const struct members *m, pid_t pid)
+{
+	char comm[COMM_CAP + 1];
+
+	read_comm(pid, comm, sizeof(comm));
+	return members_listed(m, comm);
 }
 
 static bool in_cgroup(const struct members *m, pid_t pid)
@@ -217,7 +222,7 @@ static void see_if_named(struct members *m, const char *name, const char *dir, i
 {
 	(void)dir;
 	(void)depth;
-	if (isdigit((unsigned char)name[0]) && members_named(m, (pid_t)atoi(name)))
+	if (isdigit((unsigned char)name[0]) && is_named(m, (pid_t)atoi(name)))
 		see(m, (pid_t)atoi(name));
 }
 
@@ -268,7 +273,7 @@ int members_take_up(struct members *m, pid_t pid)
 	slot = free_slot(m);
 	if (!slot || pid == getpid() || !take_up(slot, pid))
 		return -1;
-	if (!(m->spec->ncomms ? members_named(m, pid) : in_cgroup(m, pid))) {
+	if (!(m->spec->ncomms ? is_named(m, pid) : in_cgroup(m, pid))) {
 		drop(slot);
 		return -1;
 	}
@@ -294,7 +299,7 @@ bool members_verify(const struct members *m, unsigned int slot)
 
 	if (!member->used || !read_identity(member->pid, &id) || !same_identity(&id, &member->id) || !has_memory(&id))
 		return false;
-	if (m->spec->ncomms ? !members_named(m, member->pid) : !in_cgroup(m, member->pid))
+	if (m->spec->ncomms ? !is_named(m, member->pid) : !in_cgroup(m, member->pid))
 		return false;
 	return alive(member->pidfd);
 }

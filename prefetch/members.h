@@ -53,8 +53,8 @@ int members_find(const struct members *m, pid_t pid);
 size_t members_count(const struct members *m);
 /* SLOT still runs the program it was taken up with and still belongs to the group. */
 bool members_verify(const struct members *m, unsigned int slot);
-/* PID's name is in the spec's list. */
-bool members_named(const struct members *m, pid_t pid);
+/* COMM is in the spec's list of names. */
+bool members_listed(const struct members *m, const char *comm);
 /* CPU time of the group so far in ns. */
 uint64_t members_cpu_ns(const struct members *m);
 /* The executable as /proc/PID/exe reads, without the mark of a deleted one. False: gone. */

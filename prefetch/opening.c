@@ -8,7 +8,7 @@
 
 #define FOREIGN_BURST	 8u /* times the burst, for a role that is not the leader, in a container that has one */
 
-static bool is_trusted(const struct group *g, pid_t pid)
+bool opening_trusts(const struct group *g, pid_t pid)
 {
 	int slot = members_find(&g->members, pid);
 	int role = slot < 0 ? NO_ROLE : g->members.slots[slot].role;
@@ -17,7 +17,7 @@ static bool is_trusted(const struct group *g, pid_t pid)
 	       g->learned.roles[role].trust > 0;
 }
 
-static bool has_leader(const struct group *g)
+bool opening_has_leader(const struct group *g)
 {
 	for (size_t i = 0; g->daemon->options.trust && i < g->learned.nroles; i++)
 		if (g->learned.roles[i].trust > 0)
@@ -27,7 +27,7 @@ static bool has_leader(const struct group *g)
 
 uint64_t opening_burst(const struct group *g)
 {
-	return g->daemon->options.burst * (has_leader(g) ? FOREIGN_BURST : 1);
+	return g->daemon->options.burst * (opening_has_leader(g) ? FOREIGN_BURST : 1);
 }
 
 const char *opening_name(enum opened_by by)
@@ -57,7 +57,7 @@ void opening_look(struct group *g, const struct fault *f)
 	bool first;
 	bool enough;
 
-	if (is_trusted(g, f->pid) && quiet_enough(g, f)) {
+	if (opening_trusts(g, f->pid) && quiet_enough(g, f)) {
 		begin_burst(g, f);
 		g->opened_by = BY_LEADER;
 		g->active = true;

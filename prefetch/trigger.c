@@ -14,12 +14,14 @@
 #include "entry.h"
 #include "ring.h"
 
-#define MAX_GROUPS 64u
+#define MAX_GROUPS TRIGGER_EVERYONE
 #define DATA_PAGES 16u /* 64 KiB: 1600 faults a CPU between two drains */
+
+#define BIT(n)	   (UINT64_C(1) << (n))
 
 enum event_kind { MAJOR, ENTRY_SWAP, ENTRY_FILE, KINDS };
 
-#define MAX_EVENTS (MAX_GROUPS * KINDS)
+#define MAX_EVENTS ((MAX_GROUPS + 1) * KINDS)
 
 struct cpu {
 	struct perf_event_mmap_page *meta; /* NULL: the CPU is offline */
@@ -35,6 +37,8 @@ struct trigger {
 	struct perf_event_attr attrs[KINDS];
 	bool offered[KINDS];
 	int keepers[KINDS];
+	uint64_t sharing; /* groups that watch every process, a bit each */
+	uint64_t wanting; /* those of them that want ENTRY events */
 	int ncpus;
 	struct cpu cpus[]; /* those that were online at trigger_open; nothing is told of CPUs that come later */
 };
@@ -186,27 +190,7 @@ static int attach_kinds(struct trigger *t, unsigned int group, int cgroup_fd, in
 	return 0;
 }
 
-int trigger_attach(struct trigger *t, unsigned int group, int cgroup_fd)
-{
-	int saved;
-
-	if (group >= MAX_GROUPS) {
-		errno = EINVAL;
-		return -1;
-	}
-	trigger_detach(t, group);
-	for (int cpu = 0; cpu < t->ncpus; cpu++) {
-		if (t->cpus[cpu].meta && attach_kinds(t, group, cgroup_fd, cpu) < 0) {
-			saved = errno;
-			trigger_detach(t, group);
-			errno = saved;
-			return -1;
-		}
-	}
-	return 0;
-}
-
-void trigger_detach(struct trigger *t, unsigned int group)
+static void close_events(struct trigger *t, unsigned int group)
 {
 	for (int cpu = 0; cpu < t->ncpus; cpu++) {
 		struct cpu *c = &t->cpus[cpu];
@@ -219,7 +203,22 @@ void trigger_detach(struct trigger *t, unsigned int group)
 	}
 }
 
-void trigger_entry(struct trigger *t, unsigned int group, bool on)
+static int open_events(struct trigger *t, unsigned int group, int cgroup_fd)
+{
+	int saved;
+
+	for (int cpu = 0; cpu < t->ncpus; cpu++) {
+		if (t->cpus[cpu].meta && attach_kinds(t, group, cgroup_fd, cpu) < 0) {
+			saved = errno;
+			close_events(t, group);
+			errno = saved;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void switch_entry(struct trigger *t, unsigned int group, bool on)
 {
 	unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
 
@@ -230,6 +229,44 @@ void trigger_entry(struct trigger *t, unsigned int group, bool on)
 			if (c->ids[slot])
 				ioctl(c->fds[slot], request, 0);
 	}
+}
+
+int trigger_attach(struct trigger *t, unsigned int group, int cgroup_fd)
+{
+	if (group >= MAX_GROUPS) {
+		errno = EINVAL;
+		return -1;
+	}
+	trigger_detach(t, group);
+	if (cgroup_fd >= 0)
+		return open_events(t, group, cgroup_fd);
+	if (!t->sharing && open_events(t, TRIGGER_EVERYONE, -1) < 0)
+		return -1;
+	t->sharing |= BIT(group);
+	trigger_entry(t, group, true);
+	return 0;
+}
+
+void trigger_detach(struct trigger *t, unsigned int group)
+{
+	if (!(t->sharing & BIT(group))) {
+		close_events(t, group);
+		return;
+	}
+	trigger_entry(t, group, false);
+	t->sharing &= ~BIT(group);
+	if (!t->sharing)
+		close_events(t, TRIGGER_EVERYONE);
+}
+
+void trigger_entry(struct trigger *t, unsigned int group, bool on)
+{
+	if (!(t->sharing & BIT(group))) {
+		switch_entry(t, group, on);
+		return;
+	}
+	t->wanting = on ? t->wanting | BIT(group) : t->wanting & ~BIT(group);
+	switch_entry(t, TRIGGER_EVERYONE, t->wanting != 0);
 }
 
 /* The tail tells the kernel that there is room again. */

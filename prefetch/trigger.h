@@ -3,8 +3,8 @@
  * MAJOR: software event PAGE_FAULTS_MAJ. Has the address, comes after the read.
  * ENTRY: comes before the read, without an address; a fault may tell two. Of swap and of files, each where the kernel
  *        has it (entry.h). Can be switched off, as only a quiet group needs it.
- * Events of a cgroup are told apart by the kernel (PERF_FLAG_PID_CGROUP, descendants included); groups given by process
- * name have system-wide events, whose pids the caller filters.
+ * Events of a cgroup are told apart by the kernel (PERF_FLAG_PID_CGROUP, descendants included). Groups given by process
+ * name share one set of system-wide events, whose pids the caller filters: each fault writes a record for every event.
  */
 #ifndef TRIGGER_H
 #define TRIGGER_H
@@ -14,13 +14,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define TRIGGER_EVERYONE 64u /* the group of a fault that is told to all who watch every process */
+
 enum fault_source { FAULT_MAJOR, FAULT_ENTRY };
 
 struct fault {
 	uint64_t t;	  /* CLOCK_MONOTONIC, ns */
 	uint64_t address; /* 0: not known */
 	pid_t pid;
-	unsigned int group; /* as given to trigger_attach */
+	unsigned int group; /* as given to trigger_attach, or TRIGGER_EVERYONE */
 	enum fault_source source;
 };
 
@@ -42,7 +44,8 @@ struct trigger *trigger_open(int epfd, uint64_t data, bool early, struct trigger
 /* Watch the cgroup directory CGROUP_FD for GROUP (0 to 63), or every process with -1. 0, or -1 with errno. */
 int trigger_attach(struct trigger *t, unsigned int group, int cgroup_fd);
 void trigger_detach(struct trigger *t, unsigned int group);
-/* Switch GROUP's ENTRY events on or off (they are on after trigger_attach). */
+/* Switch GROUP's ENTRY events on or off (they are on after trigger_attach). Those that are shared are on as long as one
+ * of the groups wants them. */
 void trigger_entry(struct trigger *t, unsigned int group, bool on);
 /* Hand every fault that waits in the rings to HANDLE, by time as far as one drain can tell. */
 void trigger_drain(struct trigger *t, fault_handler *handle, void *context);
