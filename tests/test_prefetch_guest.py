@@ -241,25 +241,23 @@ def test_programs_and_a_container_are_told_apart_though_the_kernel_mixes_their_f
 
 
 def test_more_groups_of_programs_watch_no_more(rig: Rig) -> None:
-    """Each is told of every fault of the system, through the same events; a process's name is read once a fault."""
+    """Each is told of every fault of the system: through the same events, or the rings would be full of records."""
     container = rig.container("a", 32)
-    spent, watched = {}, {}
+    watched = {}
     for count in (1, 8):
         others = [word for i in range(1, count) for word in ("--group", f"other-{i}=comm:other-{i}")]
         rig.start("--group", "touchers=comm:toucher", *others, *FAST)
         container.push_out()
         rig.ready("touchers")
-        before = rig.cpu_us()
         majors = container.tell("touch 0 8192 1").majflt
-        spent[count] = rig.cpu_us() - before
         (outcome,) = rig.settled("touchers", 1)["last"]
         assert number(outcome, "majors") == pytest.approx(majors, rel=0.05)
+        status = rig.status()
+        assert status["faults_lost"] == 0
         events = "ls -l /proc/$1/fd | grep -c perf_event"
-        watched[count] = int(rig.shell.run("sh", "-c", events, "sh", str(rig.status()["pid"])))
+        watched[count] = int(rig.shell.run("sh", "-c", events, "sh", str(status["pid"])))
         rig.stop()
-    print(spent, watched)
     assert watched[8] == watched[1]
-    assert spent[8] < 2 * spent[1]
 
 
 def test_policies_are_switched_while_it_runs(rig: Rig) -> None:
