@@ -1,6 +1,7 @@
 # make reproduce   set up this machine and run the whole experiment
 # make test        set up this machine and run every test, those with a real guest too
-# make check       everything without a guest, a little over 2 minutes
+# make check       linters, types, unit tests, C tests under sanitizers: no guest, under 2 minutes
+# make whole       the tests that draw, pack, install or run the whole, no guest either: a few minutes
 # make survival    runs killed, starved and disturbed on a real guest, as often as they are meant to be (an hour)
 # make images      image and warm snapshot that the tests start from
 # make conditions  one cell of most controls and peers, and of some of the sweep, on a real guest (half an hour)
@@ -35,14 +36,15 @@ ONE_RUN = $(shell cmp -s results/last-good/plan.json results/accepted/plan.json 
 GOOD ?= $(or $(filter-out $(ONE_RUN),$(KEPT)),reference)
 FAIL_ON ?= flipped-claim$(if $(filter reference,$(GOOD)),,$(COMMA)regression$(COMMA)lost)
 
-.PHONY: reproduce test guest-tests guest-forks images check fuzz lint setup programs bench survival conditions clean
+.PHONY: reproduce test guest-tests guest-forks images check whole whole-and-fuzz fuzz lint setup programs bench survival
+.PHONY: conditions clean
 .PHONY: kvm nightly-run nightly-compare nightly-bundle nightly-good growth
 
 reproduce: setup
 	$(PYTHON) run.py
 
 test: check
-	@$(MAKE) --no-print-directory -j2 fuzz images
+	@$(MAKE) --no-print-directory -j2 images whole-and-fuzz
 	@$(MAKE) --no-print-directory -j2 guest-tests guest-forks
 
 guest-tests: setup
@@ -56,7 +58,16 @@ images: setup
 	$(PYTHON) run.py --quick prepare
 
 check: setup lint
-	$(PYTHON) -m pytest -m "not guest" -n auto --dist loadfile
+	$(PYTHON) -m pytest -m "not guest and not whole" -n auto --dist loadfile
+
+whole: setup
+	$(PYTHON) -m pytest -m whole -n auto --dist loadfile -q
+
+# One after the other: some of the whole copy what fuzzing builds.
+whole-and-fuzz:
+	@mkdir -p build
+	@$(MAKE) --no-print-directory whole > build/whole.log 2>&1; status=$$?; cat build/whole.log; exit $$status
+	@$(MAKE) --no-print-directory fuzz
 
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \

@@ -81,6 +81,7 @@ def test_a_figure_of_many_cells_has_as_much_in_it_as_one_of_more(tmp_path: Path)
     assert artists[0] == artists[1] > 100
 
 
+@pytest.mark.whole
 def test_captions_say_what_a_band_is(tmp_path: Path) -> None:
     said = {}
     for replicates in (20, 22):

@@ -252,6 +252,7 @@ def test_no_event_at_all_is_unknown_and_not_zero(tmp_path: Path, bars: Bars) -> 
     assert row[["issued", "used", "precision", "first_issue_ms"]].isna().all()
 
 
+@pytest.mark.whole
 def test_redraw_writes_the_tables_where_a_pair_of_conditions_was_run(tmp_path: Path, bars: Bars) -> None:
     run = write_run(tmp_path, ("baseline", "working-set", "unpressured"), 5, invalid=["02-baseline"])
     written = {path.name: path.read_bytes() for path in redraw(study(run, bars))}
@@ -273,6 +274,7 @@ def test_redraw_writes_the_tables_where_a_pair_of_conditions_was_run(tmp_path: P
     assert text.count("|\n") == 2 + 11
 
 
+@pytest.mark.whole
 def test_redraw_writes_none_without_a_pair(tmp_path: Path, bars: Bars) -> None:
     alone = write_run(tmp_path / "alone", ("baseline", "siblings"), 1)
     assert not {path.name for path in redraw(study(alone, bars))} & set(FILES)

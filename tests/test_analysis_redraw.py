@@ -43,6 +43,7 @@ def words(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.texts)
 
 
+@pytest.mark.whole
 def test_redraw_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path) -> None:
     write_run(tmp_path, ("figure1", "baseline"), 2, invalid=["01-baseline"])
     first = {path: path.read_bytes() for path in redraw(study(tmp_path, BARS))}
@@ -53,6 +54,7 @@ def test_redraw_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Pat
     assert left | {tmp_path / "report.html"} == set(first), "no file half-written or aside"
 
 
+@pytest.mark.whole
 def test_run_without_the_papers_condition_has_no_figure1(tmp_path: Path) -> None:
     written = redraw(study(write_run(tmp_path, ("baseline", "working-set"), 1), BARS))
     assert names(written) == [*TABLES, *JUDGED, *drawn("curves", "bars", "block_io", *SUITE), "report.html"]

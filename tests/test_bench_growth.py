@@ -76,6 +76,7 @@ def test_a_run_without_a_cell_that_counts_is_no_recording(tmp_path: Path) -> Non
         open_recording(Store(write_run(tmp_path / "one", until=0)))
 
 
+@pytest.mark.whole
 def test_a_block_is_run_drawn_and_reported(tmp_path: Path, recording: Recording) -> None:
     with open_replay(recording, SETTINGS) as replay:
         size = measure(replay, 1, tmp_path)

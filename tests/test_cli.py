@@ -165,6 +165,7 @@ def test_a_run_that_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.Capt
     assert "nothing is left" in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_a_run_killed_while_it_was_drawn_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = write_run(tmp_path / "results" / "one", ("baseline", "working-set"), 2)
     shutil.copyfile(PROJECT / "experiments.toml", done / "configuration.toml")

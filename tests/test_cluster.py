@@ -31,6 +31,7 @@ from experiment.worker import GUEST, Delivery, Offer, Order, ready, wanted, work
 from testbed.errors import HostError, UsageError
 
 PROJECT = Path(__file__).parent.parent
+CLUSTER = (PROJECT / "docs" / "cluster.md").read_text()
 SHIPPED = load(PROJECT / "experiments.toml")
 ORDER = Order(SHIPPED, (LXC,), "these")
 CELL = Cell(1, "baseline", "lxc", "off")
@@ -251,10 +252,10 @@ def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pyte
         SURVEYED.pop()
 
 
-def listening(port: int) -> set[str]:
-    """The addresses at which this process listens on a port."""
-    connections = psutil.Process().net_connections("tcp")
-    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN and one.laddr.port == port}
+def listening(process: int, port: int | None = None) -> set[str]:
+    """The addresses at which a process listens, on one port or on any."""
+    found = [one for one in psutil.Process(process).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    return {one.laddr.ip for one in found if port in (None, one.laddr.port)}
 
 
 @pytest.mark.parametrize(("host", "address"), [(None, "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
@@ -268,7 +269,7 @@ def test_a_worker_listens_only_where_the_scheduler_reaches_it(host: str | None, 
             assert manifests["here"]["guests"] == 3
             assert pool.room() == {this_host(): 3}
             (worker,) = pool._workers()
-            assert listening(int(worker.rpartition(":")[2])) == {address}
+            assert listening(os.getpid(), int(worker.rpartition(":")[2])) == {address}
         made.close()
         ended.result(LIMIT_S)
 
@@ -294,11 +295,13 @@ def test_two_hosts_of_one_name_are_refused() -> None:
 
 @contextmanager
 def real_scheduler(folder: Path, *words: str, **environment: str) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
-    """A process of its own, and where it listens."""
+    """A process of its own, with the document's words, and where it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        place = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", *words]
-    command += ["--host", place.partition(":")[0], "--port", place.partition(":")[2]]
+        port = str(free.getsockname()[1])
+    (lines,) = blocks(CLUSTER, "sh", has=("dask scheduler --host",))
+    documented = lines.partition("\n")[0].partition("#")[0].split()[2:]
+    place = f"{documented[documented.index('--host') + 1]}:{port}"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *documented, "--port", port, *words]
     scheduler = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
     try:
         yield scheduler, place
@@ -314,6 +317,7 @@ def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytes
         Cluster(f"tcp://{place}", ORDER) as pool,
     ):
         assert pool.room() == {}
+        assert listening(scheduler.pid) == {"127.0.0.1"}
         scheduler.kill()
 
         def gone() -> bool:
@@ -326,8 +330,9 @@ def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytes
         until(gone)
 
 
+@pytest.mark.whole
 def test_with_tls_as_the_document_has_it_only_who_has_the_certificate_gets_in(tmp_path: Path) -> None:
-    script = "\n".join(blocks((PROJECT / "docs" / "cluster.md").read_text(), "sh", has=("openssl", "TLS")))
+    script = "\n".join(blocks(CLUSTER, "sh", has=("openssl", "TLS")))
     said = subprocess.run(
         ["bash", "-ec", f"{script}\nenv -0"], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout

@@ -158,6 +158,7 @@ def write_both(results: Path, *, replicates: int = 6) -> None:
         (folder / "configuration.toml").write_text((PROJECT / "experiments.toml").read_text())
 
 
+@pytest.mark.whole
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_both(tmp_path)
     assert run.main(["--results", str(tmp_path), "compare", "one", "two", "--fail-on", "regression"]) == 0

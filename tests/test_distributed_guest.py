@@ -140,7 +140,7 @@ def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    listen = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    listen = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0"]
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", *listen]
     with (
         ended(subprocess.Popen(dask, cwd=folder, text=True)),

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from documents import blocks
 
+pytestmark = pytest.mark.whole
+
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENT = (PROJECT / "docs" / "extending.md").read_text()
 KEPT = ("analysis", "experiment", "measure", "peers", "prefetch", "testbed", "tests", "workloads", "run.py")

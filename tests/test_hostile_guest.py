@@ -106,6 +106,7 @@ def tree(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*")}
 
 
+@pytest.mark.whole
 def test_a_guests_words_are_data_in_everything_that_is_drawn(tmp_path: Path) -> None:
     run = hostile_run(tmp_path / "a" / "b" / "run")
     before = tree(tmp_path)
@@ -153,6 +154,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "save", save)
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize(
     "change",
@@ -187,6 +189,7 @@ def telling(value: object, record: Json) -> Json:
     return {**dict.fromkeys(record, value), "event": record["event"], "group": "service_a", "t": record.get("t")}
 
 
+@pytest.mark.whole
 def test_whatever_a_prefetcher_tells_is_drawn(tmp_path: Path) -> None:
     values: tuple[object, ...] = (None, True, -1, 2**64, 10**400, 1e308, "x", [1], {}, math.nan, math.inf)
     run = write_run(tmp_path / "run", ("working-set",), len(values))
@@ -196,6 +199,7 @@ def test_whatever_a_prefetcher_tells_is_drawn(tmp_path: Path) -> None:
     assert redraw(study(run, BARS))[-1].is_file()
 
 
+@pytest.mark.whole
 def test_a_prefetcher_makes_no_table_of_a_million_columns(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ("working-set",), 1)
     path = run / "cells" / "01-working-set" / "prefetch.jsonl"

@@ -8,6 +8,8 @@ from fake_run import write_run
 
 import run
 
+pytestmark = pytest.mark.whole
+
 PROJECT = Path(__file__).parent.parent
 
 

@@ -18,6 +18,8 @@ from experiment.config import load
 from experiment.reading import settings_of
 from experiment.store import Store
 
+pytestmark = pytest.mark.whole
+
 PROJECT = Path(__file__).parent.parent
 # The committed runs: the page of their findings, and the replicates that they must have.
 COMMITTED = {

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 PROJECT = Path(__file__).parent.parent
 # What a wheel must not be short of, and what has no place in it.
 SHIPPED = (

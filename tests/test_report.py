@@ -68,6 +68,7 @@ def test_few_replicates_get_no_interval(tmp_path: Path) -> None:
     assert "Of 10 claims: 1 reproduced, 9 cannot tell." in written, "the arithmetic one"
 
 
+@pytest.mark.whole
 def test_forty_cells_take_less_than_20_s(tmp_path: Path) -> None:
     folder = configure(write_run(tmp_path, ALL, 8))
     begin = time.monotonic()
@@ -75,6 +76,7 @@ def test_forty_cells_take_less_than_20_s(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 20
 
 
+@pytest.mark.whole
 def test_what_is_wrong_in_the_files_is_told_and_the_rest_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -94,6 +96,7 @@ def test_what_is_wrong_in_the_files_is_told_and_the_rest_reported(
     assert "4 of 6 cells count" in (folder / "report.html").read_text()
 
 
+@pytest.mark.whole
 def test_a_run_of_an_older_format_is_still_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = configure(write_run(tmp_path / "old", ("baseline", "working-set"), 1), "sampler_late_s = 0.5", "#")
     assert report(tmp_path, "old") == 0
@@ -126,6 +129,7 @@ def test_a_folder_that_is_no_run_is_refused_in_a_line(
     assert "Traceback" not in said
 
 
+@pytest.mark.whole
 def test_a_figure_is_in_the_page_once_and_its_link_leads_to_the_file_beside_it(tmp_path: Path) -> None:
     folder = configure(write_run(tmp_path / "one", ("baseline", "working-set"), 2))
     written = redraw(study(folder, FEWER))[-1].read_text()

@@ -15,6 +15,8 @@ from analysis.redraw import redraw
 from analysis.study import study
 from experiment.config import load
 
+pytestmark = pytest.mark.whole
+
 PROJECT = Path(__file__).parent.parent
 SCREENSHOTS = PROJECT / "build" / "report"
 FLAGS = (

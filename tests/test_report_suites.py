@@ -75,6 +75,7 @@ def test_what_adds_many_faults_stands_at_the_edge_with_its_number(tmp_path: Path
     assert cost.axes[0].get_xlim()[0] > -3000
 
 
+@pytest.mark.whole
 def test_the_report_has_a_section_a_suite_with_its_words_table_and_figures(tmp_path: Path) -> None:
     conditions = [*many(5), "zram"]
     write_run(tmp_path, conditions, 5, shapes=SHAPES, skipped={"zram": ZRAM}, mechanism=dict.fromkeys(SHAPES, 10**7))
@@ -127,6 +128,7 @@ def test_a_run_of_skipped_cells_only_is_reported(tmp_path: Path) -> None:
     assert "Skipped: zram" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.whole
 def test_hostile_names_of_suites_and_conditions_stay_words(tmp_path: Path) -> None:
     conditions = ["baseline", "<img src=x>|`$x_y*"]
     made(tmp_path / "a" / "run", conditions, 5)

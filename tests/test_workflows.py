@@ -202,6 +202,7 @@ def test_kvm_or_one_line_why_not(tmp_path: Path) -> None:
     assert "run.py" not in absent.stdout
 
 
+@pytest.mark.whole
 def test_what_follows_the_run_of_a_night(tmp_path: Path) -> None:
     """Packed with its evidence, kept as the good one, compared with the next, which is worse."""
     python = tmp_path / "python"
