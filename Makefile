@@ -36,23 +36,31 @@ ONE_RUN = $(shell cmp -s results/last-good/plan.json results/accepted/plan.json 
 GOOD ?= $(or $(filter-out $(ONE_RUN),$(KEPT)),reference)
 FAIL_ON ?= flipped-claim$(if $(filter reference,$(GOOD)),,$(COMMA)regression$(COMMA)lost)
 
-.PHONY: reproduce test guest-tests guest-forks images check whole whole-and-fuzz fuzz lint setup programs bench survival
-.PHONY: conditions clean
+.PHONY: reproduce test guest-tests guest-forks forks-and-fuzz images check whole fuzz lint setup programs bench
+.PHONY: survival conditions clean
 .PHONY: kvm nightly-run nightly-compare nightly-bundle nightly-good growth
 
 reproduce: setup
 	$(PYTHON) run.py
 
 test: check
-	@$(MAKE) --no-print-directory -j2 images whole-and-fuzz
-	@$(MAKE) --no-print-directory -j2 guest-tests guest-forks
+	@$(MAKE) --no-print-directory -j2 images beside-whole
+	@$(MAKE) --no-print-directory -j2 guest-tests beside-forks-and-fuzz
+
+# What it says is shown once it is over.
+beside-%:
+	@mkdir -p build
+	@$(MAKE) --no-print-directory $* > build/$*.log 2>&1; status=$$?; cat build/$*.log; exit $$status
 
 guest-tests: setup
 	$(PYTHON) -m pytest -m "guest and not forks" --durations 10
 
 guest-forks: setup
-	@mkdir -p build
-	@$(PYTHON) -m pytest -m forks --durations 10 > build/forks.log 2>&1; status=$$?; cat build/forks.log; exit $$status
+	$(PYTHON) -m pytest -m forks --durations 10
+
+# The other guests are still at work, and sleep for the most part.
+forks-and-fuzz: guest-forks
+	@$(MAKE) --no-print-directory fuzz
 
 images: setup
 	$(PYTHON) run.py --quick prepare
@@ -62,12 +70,6 @@ check: setup lint
 
 whole: setup
 	$(PYTHON) -m pytest -m whole -n auto --dist loadfile -q
-
-# One after the other: some of the whole copy what fuzzing builds.
-whole-and-fuzz:
-	@mkdir -p build
-	@$(MAKE) --no-print-directory whole > build/whole.log 2>&1; status=$$?; cat build/whole.log; exit $$status
-	@$(MAKE) --no-print-directory fuzz
 
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
