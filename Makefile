@@ -30,6 +30,7 @@ REPLICATES ?= 10
 ACCEL ?= auto
 CACHE_GB ?= 30
 ACCEPT ?=
+WORKERS ?= auto
 COMMA := ,
 KEPT = $(patsubst results/%/plan.json,%,$(wildcard results/last-good/plan.json results/accepted/plan.json))
 ONE_RUN = $(shell cmp -s results/last-good/plan.json results/accepted/plan.json && echo accepted)
@@ -44,7 +45,7 @@ reproduce: setup
 	$(PYTHON) run.py
 
 test: check
-	@$(MAKE) --no-print-directory -j2 images beside-whole
+	@$(MAKE) --no-print-directory -j2 images beside-whole WORKERS=1
 	@$(MAKE) --no-print-directory -j2 guest-tests beside-forks-and-fuzz
 
 # What it says is shown once it is over.
@@ -69,7 +70,7 @@ check: setup lint
 	$(PYTHON) -m pytest -m "not guest and not whole" -n auto --dist loadfile
 
 whole: setup
-	$(PYTHON) -m pytest -m whole -n auto --dist loadfile -q
+	$(PYTHON) -m pytest -m whole -n $(WORKERS) --dist loadfile -q
 
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \

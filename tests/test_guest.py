@@ -106,8 +106,9 @@ def test_the_prefetch_takes_away_most_of_the_rdbmss_major_faults(quick: Path) ->
     faults = {row["condition"]: float(row["majflt_rdbms"]) for row in table(quick, "cells.csv")}
     assert faults["baseline"] >= 100, "without pressure nothing was shown"
     assert faults["working-set"] <= 0.3 * faults["baseline"]
-    (prefetched,) = [row for row in table(quick, "cells.csv") if row["condition"] == "working-set"]
-    assert float(prefetched["prefetch_used"]) >= 0.8 * float(prefetched["prefetch_issued"]) > 0
+    # Of what was asked for at the request: threads of MariaDB's own may begin an activation seconds before it.
+    (prefetched,) = [row for row in table(quick, "outcomes.csv") if row["condition"] == "working-set"]
+    assert float(prefetched["precision"]) >= 0.8
 
 
 def test_report_writes_the_same_bytes_again(quick: Path) -> None:
