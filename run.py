@@ -83,6 +83,9 @@ def parser() -> argparse.ArgumentParser:
         "--replicates", type=int, metavar="N", help="instead of the suite's: blocks of one cell a condition"
     )
     top.add_argument("--seed", type=int, metavar="N", help="of the order of conditions within each block")
+    top.add_argument("--like", metavar="RUN",
+                     help="a new run with that run's settings, but for what this host reaches and runs "
+                          "([testbed], [dataset]); what differs is shown first")  # fmt: skip
     top.add_argument("--resume", metavar="RUN", help="go on with a run that is not done")
     top.add_argument("--dry-run", action="store_true", help="print the plan, its time and its disk; start nothing")
     top.add_argument("--keep-guest", choices=("never", "on-failure"), default="never",

@@ -1,23 +1,31 @@
-"""Files that are written whole or not at all: aside, then renamed. The same content gives the same bytes."""
+"""Tables as CSV. The same content gives the same bytes; names that others chose are data to whatever opens them."""
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 import pandas as pd
 
+from testbed.errors import printable
+from testbed.plainfiles import aside, write_text
+
 DIGITS = ".15g"  # counts in full, no binary noise at the end of seconds
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one (OWASP, CSV injection)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:
-    return write_text(table.to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n"), path)
+    words = table.copy(deep=False)
+    for place, column in enumerate(words.columns):
+        if words.dtypes.iloc[place] in (object, "str", "string"):
+            words[column] = words[column].map(inert)
+    words.columns = pd.Index([inert(name) for name in words.columns])
+    return write_text(words.to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n"), path)
 
 
 def write_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> Path:
-    """The same of a table that is never in memory as a whole. Floats in ``rows`` are words that ``word`` made."""
+    """The same of a table that is never in memory as a whole: ``rows`` hold what ``word`` and ``inert`` made."""
     with aside(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -30,19 +38,17 @@ def word(value: float) -> str:
     return "" if math.isnan(value) else f"{value:{DIGITS}}"
 
 
-def write_text(text: str, path: Path) -> Path:
-    with aside(path) as file:
-        file.write(text)
-    return path
+def inert(value: Any) -> Any:
+    """A word that no terminal obeys and no spreadsheet computes: a formula gets an apostrophe in front."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text
 
 
-@contextmanager
-def aside(path: Path) -> Iterator[TextIO]:
-    """Has its name only once it is whole. In UTF-8, whatever the locale; what has no place in it becomes "?"."""
-    other = path.with_name(f".{path.name}.tmp")
+def is_number(text: str) -> bool:
     try:
-        with other.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        other.replace(path)
-    finally:
-        other.unlink(missing_ok=True)
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -179,6 +179,9 @@ def _verdict(cell: Cell, request: float, response: float) -> tuple[bool, str]:
     for name, instant in (("request", request), ("response", response)):
         if math.isnan(instant):
             return False, f"cells/{cell.name}/cell.jsonl: no guest instant of the {name}"
+    for name in ("first_byte_s", "total_s"):
+        if not _number(cell.response.get(name)) >= 0:
+            return False, f"cells/{cell.name}/cell.jsonl: the response's {name} is no time"
     if request < cell.recording.times[0] or response > cell.recording.times[-1]:
         return False, f"{stream}: the ticks do not span request and response"
     return True, ""

@@ -5,17 +5,20 @@ Lenient about cells: one that failed, is still running, or was cut short is kept
 it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
 """
 
-import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.planned import OTHER_VERSION, RESTORE, PlannedCell, read_plan
 from analysis.recordings import Recording, recording
-from measure.packed import open_stored, stored
-from measure.stream import Record, StreamFault, decode
-from testbed.errors import Unsupported, UsageError, printable
+from measure.lines import Lines, LineTooLong
+from measure.packed import Damaged, read_stored, stored
+from measure.quota import EVENT_BYTES, EVENT_LINES, STREAM_BYTES
+from measure.stream import Record, StreamFault, records_in
+from testbed.documents import Fault, parse_json, read_bounded
+from testbed.errors import Unsupported, UsageError
+from testbed.plainfiles import require_plain
 
 Json = Mapping[str, Any]
 State = Literal["planned", "incomplete", "complete", "skipped"]
@@ -66,75 +69,65 @@ class Run:
 def load_run(path: Path) -> Run:
     """The run in directory ``path``.
 
-    Raises UsageError if that is no run directory or its plan or manifest cannot be read.
+    Raises UsageError if that is no run directory, holds what could lead out of it, or its plan or manifest cannot be
+    read.
     """
     if not (path / "plan.json").is_file():
         raise UsageError(f"{path} is no run directory: it has no plan.json", "name a folder below results/")
-    plan, manifest = _document(path / "plan.json"), _document(path / "manifest.json")
+    require_plain(path)
+    plan, manifest = read_plan(path / "plan.json"), read_manifest(path)
+    for name in NEEDED:
+        if not isinstance(member(manifest, name), str):
+            raise UsageError(f"{path / 'manifest.json'}: {name} is missing, or is no word", OTHER_VERSION)
     problems: list[str] = []
-    cells = tuple(_cell(path, planned, problems) for planned in _planned(path / "plan.json", plan))
+    cells = tuple(_cell(path, planned, problems) for planned in plan.cells)
     known = {cell.name for cell in cells}
     for folder in sorted((path / "cells").glob("*")):
         if folder.name not in known:
             problems.append(f"cells/{folder.name}: not in plan.json, left out")
+    return Run(
+        path=path,
+        name=plan.run,
+        accelerator=manifest["accelerator"],
+        kernel=manifest["guest"]["kernel"],
+        dataset=manifest["dataset"]["label"],
+        cells=cells,
+        problems=tuple(problems),
+    )
+
+
+# The members of manifest.json that stand on every figure, and those that have members of their own.
+NEEDED = ("accelerator", "guest.kernel", "dataset.label")
+TABLES = ("guest", "guest.packages", "dataset", "host", "digests", "digests.snapshots", "git", "suite", "hosts")
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """manifest.json. Raises UsageError naming what it has in another form than all manifests."""
+    path = run / "manifest.json"
     try:
-        return Run(
-            path=path,
-            name=_text(plan["run"]),
-            accelerator=_text(manifest["accelerator"]),
-            kernel=_text(manifest["guest"]["kernel"]),
-            dataset=_text(manifest["dataset"]["label"]),
-            cells=cells,
-            problems=tuple(problems),
-        )
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{path}: plan.json or manifest.json lacks {error}", _OTHER_FORMAT) from error
-
-
-_OTHER_FORMAT = "the run is from another version of this program: report it with that version"
-
-
-def _text(value: object) -> str:
-    """What a font can draw and a terminal may be sent."""
-    return printable(str(value))
-
-
-def _document(path: Path) -> Json:
-    """One JSON object in a file of its own."""
-    try:
-        value = json.loads(path.read_text())
+        manifest = parse_json(read_bounded(path))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        hint = "restore the file, or make the run again"
-        raise UsageError(f"{path}:{line}: not JSON: {error}", hint) from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{path}:1: not a JSON object", _OTHER_FORMAT)
-    return value
+        raise UsageError(f"{path}: {error.strerror or error}", RESTORE) from error
+    except Fault as fault:
+        raise UsageError(f"{path}: {fault}", RESTORE) from fault
+    if not isinstance(manifest, dict):
+        raise UsageError(f"{path}: not a JSON object", OTHER_VERSION)
+    for name in TABLES:
+        if not isinstance(member(manifest, name), dict | None):
+            raise UsageError(f"{path}: {name} is no object", OTHER_VERSION)
+    return manifest
 
 
-def _planned(path: Path, plan: Json) -> list[Cell]:
-    """The plan's cells, none of them run."""
-    if not plan.get("cells"):
-        raise UsageError(f"{path}: the plan has no cells", _OTHER_FORMAT)
-    try:
-        return [
-            Cell(
-                name=str(cell["name"]),
-                replicate=int(cell["replicate"]),
-                condition=str(cell["condition"]),
-                topology=str(cell["topology"]),
-                policy=str(cell["policy"]),
-            )
-            for cell in plan["cells"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path}: a cell of the plan lacks or mistypes {error}", _OTHER_FORMAT) from error
+def member(values: Any, name: str) -> Any:
+    """Of nested objects by its names, with dots between them; None where there is none."""
+    for key in name.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
-def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
-    """``planned`` with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
+def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
+    """A planned cell with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
+    planned = Cell(plan.name, plan.replicate, plan.condition, plan.topology, plan.policy)
     folder = run / "cells" / planned.name
     if not (folder / "cell.jsonl").is_file():
         if folder.is_dir():
@@ -157,7 +150,7 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
     if not end:
         reason = "no end record: still running, or broken off"
     else:
-        reason = _text(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
+        reason = str(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
     return replace(
         planned,
         state="skipped" if skipped else "complete" if complete else "incomplete",
@@ -168,7 +161,7 @@ def _cell(run: Path, planned: Cell, problems: list[str]) -> Cell:
         checks=_of_type(ledger, "check"),
         advances=_of_type(ledger, "advance"),
         mechanism=next(iter(_of_type(ledger, "mechanism")), {}),
-        ran_on=_text(ledger[0].get("ran_on", "")) if ledger else "",
+        ran_on=str(ledger[0].get("ran_on", "")) if ledger else "",
         guests=_guests(ledger[0]) if ledger else 1,
         recording=recording(samples),
         prefetch=prefetch,
@@ -203,17 +196,20 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
     A last line without its newline was cut off while it was written: it is dropped without complaint
     (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
     """
-    content, broken = _content(run, path)
-    *whole, _cut = content.decode(errors="replace").split("\n")
+    content, broken = _content(run, path, EVENT_BYTES)
     records: list[Json] = []
-    for number, line in enumerate(whole, 1):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            return tuple(records), [f"{path.relative_to(run)}:{number}: not JSON: {error}"]
-        if not isinstance(record, dict):
-            return tuple(records), [f"{path.relative_to(run)}:{number}: not a JSON object"]
-        records.append(record)
+    lines = Lines()
+    try:
+        for line in lines.add(content):
+            record = parse_json(line)
+            if not isinstance(record, dict):
+                raise Fault("not a JSON object")
+            if len(records) == EVENT_LINES:
+                raise Fault(f"more than {EVENT_LINES} lines")
+            records.append(record)
+    except (Fault, LineTooLong) as fault:
+        number = lines.count + isinstance(fault, LineTooLong)
+        return tuple(records), [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
     return tuple(records), broken
 
 
@@ -222,24 +218,20 @@ def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
     name = path.relative_to(run)
     if not path.is_file():
         return [], [f"{name}: No such file"]
-    content, broken = _content(run, path)
-    *whole, cut = content.split(b"\n")
+    content, broken = _content(run, path, STREAM_BYTES)
     records: list[Record] = []
-    for number, line in enumerate(whole, 1):
-        try:
-            records.append(decode(line, number))
-        except StreamFault as fault:
-            return records, [f"{name}:{number}: {fault}"]
-    return records, broken or ([f"{name}:{len(whole) + 1}: ends within a line"] if cut else [])
+    try:
+        records += records_in(content)
+    except StreamFault as fault:
+        return records, broken or [f"{name}:{fault.line}: {fault.problem}"]
+    return records, broken
 
 
-def _content(run: Path, path: Path) -> tuple[bytes, list[str]]:
-    """A file's bytes, unpacked as far as that goes, and what is wrong with it."""
-    with open_stored(path) as file:
-        content = bytearray()
-        try:
-            while part := file.read(1 << 16):
-                content += part
-        except (OSError, EOFError, zlib.error) as error:
-            return bytes(content), [f"{path.relative_to(run)}: damaged: {error}"]
-    return bytes(content), []
+def _content(run: Path, path: Path, most: int) -> tuple[bytes, list[str]]:
+    """A file's bytes, unpacked as far as that goes but no more than ``most``, and what is wrong with it."""
+    try:
+        return read_stored(path, most), []
+    except Damaged as damaged:
+        return damaged.content, [f"{path.relative_to(run)}: damaged: {damaged}"]
+    except OSError as error:
+        return b"", [f"{path.relative_to(run)}: {error.strerror or error}"]

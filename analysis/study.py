@@ -1,7 +1,5 @@
 """Everything that is computed from a run's raw records, once: what tables, report, notebook and comparisons show."""
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +12,13 @@ from analysis.conditions import AGAIN, BASELINE, compared, skipped
 from analysis.counters import DEFAULT_ROLES
 from analysis.effects import Effect, effects, pairs, replicates_needed
 from analysis.frames import Frames, make_frames
-from analysis.load import Cell, Json, Run, load_run
+from analysis.load import Cell, Json, Run, load_run, read_manifest
 from analysis.outcomes import cell_outcomes
 from analysis.paper import paper
 from analysis.prefetcher import Judgement, judge
 from analysis.suites import Suite, suites
 from experiment.bars import Bars
+from testbed.documents import Fault, parse_toml, read_bounded
 
 PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned for
 
@@ -74,7 +73,7 @@ def study(run_dir: Path, bars: Bars, roles: Mapping[str, str] = DEFAULT_ROLES) -
     values = read_configuration(run_dir)
     frames = make_frames(run, roles)
     cells = cell_outcomes(frames, bars.reference, bars.before_request_s)
-    manifest = json.loads((run_dir / "manifest.json").read_text())
+    manifest = read_manifest(run_dir)
     against = compared(values, cells["condition"])
     others = {name: other for name, other in against.items() if name != AGAIN}
     found = tuple(effects(cells, others, bars))
@@ -105,6 +104,6 @@ def needed(cells: pd.DataFrame, condition: str, against: str) -> int | None:
 def read_configuration(run_dir: Path) -> dict[str, Any]:
     """As it was written; {} where it cannot be read: then the report leaves out what it would say."""
     try:
-        return tomllib.loads((run_dir / "configuration.toml").read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return parse_toml(read_bounded(run_dir / "configuration.toml"))
+    except (OSError, Fault):
         return {}

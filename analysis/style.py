@@ -1,5 +1,6 @@
 """How every figure looks: colours, lines, panels, footer, and files that are the same bytes when redrawn."""
 
+import io
 import re
 import textwrap
 from collections import Counter
@@ -17,6 +18,7 @@ from matplotlib.patches import Patch
 
 from analysis.conditions import ordered_conditions, skipped
 from analysis.load import Run
+from testbed.plainfiles import aside
 
 # The paper's red and blue, in the shades of Paul Tol's "vibrant" scheme: made for colour-blind readers too.
 COLOURS = {"httpd": "#CC3311", "rdbms": "#0077BB", "query.cgi": "#009988", "read": "#33618D", "write": "#EE7733"}
@@ -224,17 +226,19 @@ def drawn(figure: Figure, folder: Path, name: str, caption: str) -> Drawn:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Writes ``name``.png (150 dpi) and ``name``.svg aside and renames them; undated, to be reproducible."""
+    """Writes ``name``.png (150 dpi) and ``name``.svg, whole or not at all; undated, to be reproducible."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context(RC):
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
-            aside = folder / f".{name}.{kind}.tmp"
-            figure.savefig(aside, format=kind, **options)
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, **options)
             figure.set_layout_engine("none")  # laid out once: that takes longer than drawing
-            if kind == "svg":
-                aside.write_text(compact(aside.read_text(encoding="utf-8")), encoding="utf-8")
-            written.append(aside.replace(folder / f"{name}.{kind}"))
+            picture = drawn.getvalue()
+            path = folder / f"{name}.{kind}"
+            with aside(path, "wb") as file:
+                file.write(compact(picture.decode()).encode() if kind == "svg" else picture)
+            written.append(path)
     return written
 
 

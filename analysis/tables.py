@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.claims import ClaimResult
 from analysis.conditions import ordered_conditions
 from analysis.effects import Effect
-from analysis.files import word, write_csv, write_rows, write_text
+from analysis.files import inert, word, write_csv, write_rows
 from analysis.frames import SYSTEM, key_of
 from analysis.load import Run
 from analysis.prefetcher import Judgement, markdown
@@ -17,6 +17,7 @@ from analysis.statistics import Estimate
 from analysis.study import Study
 from analysis.suite_findings import findings
 from analysis.suite_tables import suite_markdown, suite_table
+from testbed.plainfiles import write_text
 
 ESTIMATE = ["blocks", "value", "low", "high", "method"]
 SUMMARY = ["condition", "against", "outcome", "n", "median", "min", "max", "ratio"]
@@ -54,10 +55,12 @@ def system_rows(run: Run) -> Iterator[tuple[object, ...]]:
     """The rows of ``analysis.frames.system``, one after the other: of a large run there are millions."""
     for cell in run.cells:
         if cell.recording:
-            head, times = tuple(key_of(run, cell).values()), [word(t) for t in cell.recording.times.tolist()]
+            head = tuple(inert(value) for value in key_of(run, cell).values())
+            times = [word(t) for t in cell.recording.times.tolist()]
             for (scope, name), values in cell.recording.series.items():
+                where = (inert(scope), inert(name))
                 for t, value in zip(times, values.tolist(), strict=True):
-                    yield *head, t, scope, name, word(value)
+                    yield *head, t, *where, word(value)
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from testbed.errors import CellError
 
-MOST_BYTES = 2**30  # unpacked: a cell has some 2 MB, a stream that runs wild is cut far below this
+MOST_BYTES = 2**27  # unpacked: a cell has some 2 MB, a stream that runs wild is cut far below this
 
 
 def pack_folder(folder: Path) -> bytes:
@@ -34,20 +34,26 @@ def unpack_folder(packed: bytes, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     aside.mkdir(parents=True)
     try:
-        with lzma.open(io.BytesIO(packed)) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        content = unpacked(packed)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             members = archive.getmembers()
-            while stream.read(1):  # padding; its end is where what is cut off after the last file shows
-                stream.read(tarfile.RECORDSIZE)
-            if sum(member.size for member in members) > MOST_BYTES:
-                raise CellError(f"{folder.name}: its records are larger than {MOST_BYTES} bytes")
             if strange := [member.name for member in members if not belongs(member)]:
                 raise CellError(f"{folder.name}: its records hold {strange[0]!r}, which is no file of a cell")
-            archive.extractall(aside, members)  # noqa: S202 - looked at above; tarfile's own filters are of 3.11.4
+            archive.extractall(aside, members)  # noqa: S202 - looked at above; tarfile's filters are of 3.11.4
         aside.rename(folder)
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise CellError(f"{folder.name}: its records came back damaged: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def unpacked(packed: bytes) -> bytes:
+    """To the end of it, where what is cut off shows. Raises LZMAError, EOFError, and CellError if it is too large."""
+    with lzma.open(io.BytesIO(packed)) as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise CellError(f"a cell's records are larger than {MOST_BYTES} bytes")
+    return content
 
 
 def belongs(member: tarfile.TarInfo) -> bool:

@@ -16,7 +16,7 @@ from experiment.plan import Cell
 from experiment.snapshot import Snapshot
 from experiment.store import Journal
 from measure import hostuse
-from measure.packed import read_stored, stored
+from measure.packed import Damaged, read_stored, stored
 from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Mark, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
@@ -35,6 +35,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FREE_SOME = "free some, then go on with --resume; what is recorded stays"
 REHEARSAL = "rehearsal"  # a folder in a cell of policy oracle, with the records of its rehearsal ...
 TRACE = "trace.set"  # ... and what that needed
+TRACE_BYTES = 16 * 1024 * 1024  # 75 times what one has
 
 StepSeen = Callable[[str], None]
 TickSeen = Callable[[Tick], None]
@@ -167,7 +168,12 @@ def read_trace(folder: Path) -> bytes:
     path = folder / REHEARSAL / TRACE
     if not stored(path).exists():
         raise UsageError(f"{folder.name}: its rehearsal has left no trace", "policy oracle needs one: run the cell")
-    return read_stored(path)
+    try:
+        return read_stored(path, TRACE_BYTES)
+    except Damaged as damaged:
+        raise UsageError(
+            f"{folder.name}: the trace of its rehearsal is damaged: {damaged}", "run it again"
+        ) from damaged
 
 
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:

@@ -2,19 +2,22 @@
 
 import difflib
 import reprlib
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from experiment.bars import Bars
 from experiment.condition import Base, Condition, Processes
 from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed, Share
+from measure.quota import STREAM_BYTES, TICK_BYTES
+from testbed.connection import LibvirtUri
+from testbed.documents import Fault, parse_toml, read_bounded
 from testbed.errors import UsageError
 from workloads.service_a.dataset import EXPECTED_TITLES
 
+HOST = ("testbed", "dataset")  # the sections that say what this host reaches and runs, whoever's the rest is
 BASELINE = "baseline"  # what a condition is compared with unless it says otherwise
 
 
@@ -40,7 +43,7 @@ class Suite(Section):
 
 
 class Testbed(Section):
-    libvirt_uri: Annotated[str, Field(min_length=1)]
+    libvirt_uri: LibvirtUri
     accelerator: Literal["auto", "kvm", "tcg"]
 
 
@@ -211,6 +214,19 @@ class Configuration(Section):
                 self._known(f"condition.{name}.against", [condition.against])
         return self
 
+    @model_validator(mode="after")
+    def _recordings_fit(self) -> "Configuration":
+        """Into what a guest may write: said now, not after hours."""
+        waits = [self.steps.before_request_s, *(one.before_request_s or 0.0 for one in self.condition.values())]
+        seconds = max(waits) + self.steps.after_response_s
+        ticks = seconds / self.sampler.interval_s
+        if ticks * TICK_BYTES > STREAM_BYTES:
+            raise ValueError(
+                f"sampler.interval_s: {ticks:,.0f} ticks in the {seconds:,.0f} s of a recording are more than the "
+                f"{STREAM_BYTES // TICK_BYTES:,} that are kept; a longer interval has fewer"
+            )
+        return self
+
     def _known(self, place: str, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.condition:
@@ -240,6 +256,16 @@ class Configuration(Section):
             changed = changed._with("steps", before_request_s=condition.before_request_s)
         return changed
 
+    def on_the_host_of(self, local: "Configuration") -> "Configuration":
+        """The same experiment, with what ``local`` says of this host: a run may be another person's."""
+        return self.model_copy(update={section: getattr(local, section) for section in HOST})
+
+    def condition_of(self, name: str) -> Condition:
+        """Raises UsageError if there is none: the name may be of another person's plan."""
+        if name not in self.condition:
+            raise UsageError(f"the run's configuration.toml has no condition {name!r}", "restore the run's files")
+        return self.condition[name]
+
     def with_base(self, base: Base) -> "Configuration":
         """As it is for the warm snapshot of a base."""
         if base.httpd_processes is None:
@@ -250,21 +276,39 @@ class Configuration(Section):
         return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
 
 
-def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:
+def load(path: Path, overrides: dict[str, dict[str, object]] | None = None, like: Path | None = None) -> Configuration:
     """Read and check a configuration; ``overrides`` ({section: {key: value}}) come from the command line.
 
-    Raises UsageError naming the file and every wrong key.
+    ``like``: another configuration, perhaps another person's, whose settings are taken but for those of HOST, which say
+    what this host reaches and runs. Raises UsageError naming the file and every wrong key.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "give a configuration: --config FILE") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    values = parsed(read_configuration(path), path)
+    if like:
+        local = values
+        values = parsed(read_configuration(like), like)
+        values.update({section: local[section] for section in HOST if section in local})
     for section, changes in (overrides or {}).items():
         if isinstance(values.get(section), dict):
             values[section].update(changes)
-    return check(values, str(path))
+    return check(values, str(like or path))
+
+
+def read_configuration(path: Path) -> bytes:
+    """Raises UsageError."""
+    try:
+        return read_bounded(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", "give a configuration: --config FILE") from error
+    except Fault as fault:
+        raise UsageError(f"{path}: {fault}", "give a configuration: --config FILE") from fault
+
+
+def parsed(content: bytes, path: Path) -> dict[str, Any]:
+    """Raises UsageError."""
+    try:
+        return parse_toml(content)
+    except Fault as fault:
+        raise UsageError(f"{path}: {fault}", "every key is explained in experiments.toml") from fault
 
 
 def check(values: dict[str, object], place: str) -> Configuration:

@@ -6,14 +6,13 @@ import shlex
 import sys
 import termios
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from experiment.cell import REHEARSAL
 from experiment.plan import Cell
 from experiment.store import Store, read_last
-from measure.packed import open_stored
+from measure.packed import Damaged, read_stored
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest, is_active
 from testbed.watch import CONSOLE_BYTES
@@ -74,11 +73,10 @@ def verdict(folder: Path) -> str:
 def console_of(folder: Path) -> str:
     """An attempt's console as text that a terminal does not obey; packed runs have it compressed."""
     try:
-        with open_stored(folder / CONSOLE) as file:
-            raw = file.read(CONSOLE_BYTES)
+        raw = read_stored(folder / CONSOLE, CONSOLE_BYTES)
     except FileNotFoundError:
         return "(no console was kept)"
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, Damaged) as error:
         return f"(the console cannot be read: {printable(str(error))})"
     lines = raw.decode(errors="replace").expandtabs().splitlines()
     return "\n".join(printable(line) for line in lines) or "(the console is empty)"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from experiment.config import Configuration
+from experiment.config import HOST, Configuration
 
-# Which cells there are is the run's own plan; the accelerator is compared as what it turned out to be.
-APART = ("run", "suite", "testbed.accelerator")
+# Which cells there are is the run's own plan; accelerator and dataset are compared as what they turned out to be.
+APART = ("run", "suite", *HOST)
 ABSENT = "(not there)"
 
 

@@ -65,8 +65,8 @@ def keep_error(cell: Path, error: Exception) -> None:
 def keep_command(cell: Path, condition: str) -> None:
     """``cell`` is results/<run>/cells/<cell>."""
     run = cell.parent.parent
-    words = ["python", "run.py", "--config", f"{run}/configuration.toml", "--conditions", condition]
-    keep(cell, "repeat.txt", shlex.join([*words, "--replicates", "1"]) + "\n")
+    words = ["python", "run.py", "--like", run.name, "--conditions", condition, "--replicates", "1"]
+    keep(cell, "repeat.txt", shlex.join(words) + "\n")
 
 
 def keep(cell: Path, name: str, text: str) -> None:

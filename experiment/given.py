@@ -1,15 +1,20 @@
 """What the command line's words stand for: configuration, cache, needs of this host."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from rich.console import Console
 
 from experiment import cleaning
 from experiment.config import Configuration, load
+from experiment.difference import differences
+from experiment.store import Store
 from testbed import host, ledger
 from testbed.cache import Cache
 from testbed.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 QUICK = {"conditions": ["baseline", "working-set"], "replicates": 1}
 CACHE_GIB, MEMORY_GIB = 8, 2  # memory besides the guests'
@@ -43,7 +48,14 @@ def configuration(given: argparse.Namespace) -> Configuration:
     changes = {"run": run_changes}
     if given.accel:
         changes["testbed"] = {"accelerator": given.accel}
-    return load(given.config, changes)
+    if given.like is None:
+        return load(given.config, changes)
+    store = Store.open(given.results, given.like)
+    store.configuration()  # refuses one that was changed since the run began
+    settings = load(given.config, changes, store.folder / "configuration.toml")
+    for line in differences(load(given.config), settings):
+        log.warning("as run %s, not as %s: %s", store.run, given.config.name, line)
+    return settings
 
 
 def names(words: str) -> list[str]:

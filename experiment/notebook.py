@@ -9,6 +9,7 @@ from traitlets.config import Config
 
 from experiment.store import Store
 from testbed.errors import HostError
+from testbed.plainfiles import write_text
 from testbed.process import PROJECT
 
 NOTEBOOK = PROJECT / "analysis" / "review.ipynb"
@@ -32,6 +33,4 @@ def execute(store: Store) -> Path:
         raise HostError(f"{NOTEBOOK.name} failed: {error}", "more memory or time may be needed") from error
     # The copy is for reading where the run is: not a path of this machine.
     parameters.source = f"RUN = {store.run!r}"
-    aside = store.folder / ".review.ipynb.tmp"
-    nbformat.write(notebook, aside)  # type: ignore[no-untyped-call]
-    return aside.replace(store.folder / NOTEBOOK.name)
+    return write_text(nbformat.writes(notebook) + "\n", store.folder / NOTEBOOK.name)  # type: ignore[no-untyped-call]

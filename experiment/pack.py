@@ -4,6 +4,7 @@ import gzip
 import logging
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from experiment.evidence import EVIDENCE
 from experiment.reading import settings_of
 from experiment.store import Store
 from measure.packed import PACKED
+from measure.quota import STREAM_BYTES
+from testbed.documents import Fault, read_bounded
 from testbed.errors import UsageError
 from testbed.process import PROJECT
 
@@ -29,29 +32,18 @@ LEDGER = "cell.jsonl"  # its last record quotes errors
 
 
 def pack(store: Store, target: Path) -> Path:
-    """Copies records (failed attempts, too) and draws the rest anew. Raises UsageError if ``target`` is there."""
-    if target.exists():
+    """Copies records (failed attempts, too) and draws the rest anew.
+
+    Raises UsageError if ``target`` is there, or the run holds a link, or a file that is no record's.
+    """
+    if target.exists() or target.is_symlink():
         raise UsageError(f"{target} is there already", "name a folder that is not")
-    aside = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    places = places_of(store)
-    for name in KEPT:
-        shutil.copyfile(store.folder / name, aside / name)
-    for part in ("cells", "failed"):
-        for path in sorted((store.folder / part).rglob("*")):
-            copy = aside / path.relative_to(store.folder)
-            if path.is_file() and not path.is_symlink():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
-                if path.name in STREAMS:
-                    compress(copy)
-                elif path.name in (DOMAIN, LEDGER) or path.parent.name == EVIDENCE:
-                    copy.write_text(without_places(copy.read_text(errors="replace"), places))
-                    if path.suffix == ".log":  # QEMU's, of all guests of a run so far
-                        compress(copy)
     settings = settings_of(store)
-    aside.rename(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as made:
+        aside = Path(made) / "run"
+        copy_records(store, aside)
+        aside.rename(target)
     try:
         redraw(study(target, settings.bars, settings.roles))
         for table in sorted((target / "tables").glob("*.csv")):
@@ -65,14 +57,41 @@ def pack(store: Store, target: Path) -> Path:
     return target
 
 
+def copy_records(store: Store, target: Path) -> None:
+    target.mkdir()
+    places = places_of(store)
+    for name in KEPT:
+        (target / name).write_bytes(read_record(store.folder / name))
+    for part in ("cells", "failed"):
+        for path in sorted((store.folder / part).rglob("*")):
+            if path.is_dir():
+                continue
+            copy = target / path.relative_to(store.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            content = read_record(path)
+            if path.name in (DOMAIN, LEDGER) or path.parent.name == EVIDENCE:
+                content = without_places(content.decode(errors="replace"), places).encode()
+            copy.write_bytes(content)
+            if path.name in STREAMS or (path.parent.name == EVIDENCE and path.suffix == ".log"):
+                compress(copy)  # such a log is QEMU's, of all guests of a run so far
+
+
+def read_record(path: Path) -> bytes:
+    """Raises UsageError for what is no plain file by now, or larger than any record."""
+    try:
+        return read_bounded(path, STREAM_BYTES)
+    except (OSError, Fault) as error:
+        raise UsageError(f"{path} is not packed: {error}", "look at it, then remove or restore it") from error
+
+
 def places_of(store: Store) -> dict[str, str]:
     """Where cache, run and project lie, and the words that stand for them in a packed run; the longest first."""
     places = {str(store.folder.parent.resolve()): "RESULTS", str(PROJECT): "PROJECT"}
     for domain in store.folder.glob(f"*/*/{DOMAIN}"):
-        if kernel := re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", domain.read_text(errors="replace")):
+        if kernel := re.search(r"<kernel>(/.*)/[^/<]+/[^/<]+</kernel>", read_record(domain).decode(errors="replace")):
             places[kernel[1]] = "CACHE"
     for error in store.folder.glob(f"*/*/{EVIDENCE}/error.txt"):  # another tree may have made the run
-        if made_in := re.search(r'File "(/.*)/experiment/cell\.py"', error.read_text(errors="replace")):
+        if made_in := re.search(r'File "(/.*)/experiment/cell\.py"', read_record(error).decode(errors="replace")):
             places[made_in[1]] = "PROJECT"
     return dict(sorted(places.items(), key=lambda place: -len(place[0])))
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from analysis.planned import PlanFile
 from experiment.condition import Base, Condition
 from experiment.config import Configuration
 
@@ -34,9 +35,9 @@ class Plan:
         return {"seed": self.seed, "cells": [{"name": cell.name, **asdict(cell)} for cell in self.cells]}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Plan":
-        keys = ("replicate", "condition", "topology", "policy")
-        return cls(stored["seed"], tuple(Cell(*(cell[key] for key in keys)) for cell in stored["cells"]))
+    def of_file(cls, stored: PlanFile) -> "Plan":
+        cells = (Cell(cell.replicate, cell.condition, cell.topology, cell.policy) for cell in stored.cells)
+        return cls(stored.seed, tuple(cells))
 
 
 def make_plan(configuration: Configuration) -> Plan:

@@ -19,6 +19,7 @@ from experiment.plan import Cell
 from experiment.store import Journal, Store, read_last
 from measure.hostuse import HostUse
 from measure.packed import PACKED, read_stored
+from measure.quota import STREAM_BYTES
 from measure.recording import EventStream, SampleStream
 from measure.stream import Record, Stop
 from measure.timeline import ANSWER_SECONDS
@@ -97,7 +98,11 @@ def open_recording(store: Store) -> Recording:
 
 
 def read_cell(folder: Path) -> Recorded:
-    files = {path.name.removesuffix(PACKED): read_stored(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {
+        path.name.removesuffix(PACKED): read_stored(path, STREAM_BYTES)
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
     journal = files.pop(JOURNAL)
     return Recorded(tuple(json.loads(line) for line in journal.splitlines()), files)
 

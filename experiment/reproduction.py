@@ -48,8 +48,12 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         if given.quick or any(word is not None for word in own):
             raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
         store = Store.open(given.results, given.resume)
-        settings, plan = store.configuration(), store.plan()
-        refuse_changes(store, settings, load(given.config))
+        local = load(given.config)
+        settings, plan = store.configuration().on_the_host_of(local), store.plan()
+        if given.like is None:
+            refuse_changes(store, settings, local)
+        elif Store.open(given.results, given.like).folder != store.folder:
+            raise UsageError("--resume goes on with the run's own plan", "--like can name that run alone")
     else:
         settings = configuration(given)
         plan = make_plan(settings)
@@ -163,8 +167,8 @@ def refuse_changes(store: Store, before: Configuration, now: Configuration) -> N
     if changed := differences(before, now):
         raise UsageError(
             f"the configuration is not that of run {store.run}:\n    " + "\n    ".join(changed),
-            f"take the changes back, start a new run, or go on with the run's own: "
-            f"--config {store.folder / 'configuration.toml'}",
+            f"take the changes back, start a new run, or go on with the run's settings: "
+            f"--resume {store.run} --like {store.run}",
         )
 
 

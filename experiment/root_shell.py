@@ -14,9 +14,11 @@ from experiment.cell import read_trace
 from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.debugging import named
+from experiment.difference import differences
 from experiment.plan import Cell
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
+from experiment.reading import SHIPPED
 from experiment.store import Store
 from testbed import ledger
 from testbed.cache import Cache
@@ -36,6 +38,7 @@ class Wanted:
     cell: Cell | None = None
     store: Store | None = None
     trace: bytes = b""  # of a cell of policy oracle
+    differences: tuple[str, ...] = ()  # a line a setting in which the run is not as experiments.toml says
 
     @property
     def disk_iops(self) -> int:
@@ -47,6 +50,8 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
 
     ``console`` is not to be standard output, which is the guest's. Raises GuestError if the guest is lost.
     """
+    for line in wanted.differences:
+        console.print(f"the run is not as {SHIPPED.name} says: {line}")
     with ExitStack() as stack:
         with Progress(console, wanted.configuration.roles, 0, 0) as progress:
             prepared = prepare(cache, wanted.configuration, [wanted.base], progress)
@@ -59,7 +64,7 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
 
 
 def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:
-    """A cell comes with its run's own configuration, but for the accelerator if ``settings`` asks for one.
+    """A cell comes with its run's settings, but for what ``settings`` say of this host (experiment.config.HOST).
 
     Raises UsageError saying what there is.
     """
@@ -71,12 +76,10 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
         cell = named(store, what)
     except UsageError as error:
         raise UsageError(f"{what!r} is no snapshot ({', '.join(bases)}), and {error.args[0]}", error.hint) from error
-    configuration = store.configuration()
-    if settings.testbed.accelerator != "auto":
-        testbed = configuration.testbed.model_copy(update={"accelerator": settings.testbed.accelerator})
-        configuration = configuration.model_copy(update={"testbed": testbed})
-    trace = read_trace(store.cell_folder(cell)) if cell.policy == "oracle" else b""
-    return Wanted(configuration, configuration.condition[cell.condition].base, cell, store, trace)
+    configuration = store.configuration().on_the_host_of(settings)
+    condition = configuration.condition_of(cell.condition)
+    trace = read_trace(store.cell_folder(cell)) if condition.policy == "oracle" else b""
+    return Wanted(configuration, condition.base, cell, store, trace, tuple(differences(settings, configuration)))
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +16,14 @@ from typing import Any
 
 import tomli_w
 
-from experiment.config import Configuration, check
+from analysis.load import read_manifest
+from analysis.planned import read_plan
+from experiment.config import Configuration, check, parsed, read_configuration
 from experiment.plan import Cell, Plan
+from measure.quota import EVENT_BYTES
+from testbed.documents import Fault, parse_json, read_bounded
 from testbed.errors import HostError, Unsupported, UsageError
+from testbed.plainfiles import require_plain, write_text
 
 UNSUPPORTED = Unsupported.__name__  # the kind of cells that are skipped
 
@@ -47,7 +52,8 @@ class Store:
         store = cls(folder)
         text = tomli_w.dumps(configuration.model_dump(mode="json", exclude_none=True))
         (folder / "configuration.toml").write_text(text)
-        write_json(folder / "plan.json", {"run": store.run, "configuration": digest(text), **plan.to_json()})
+        settings = digest(text.encode())
+        write_json(folder / "plan.json", {"run": store.run, "configuration": settings, **plan.to_json()})
         store.point_latest()
         return store
 
@@ -56,6 +62,7 @@ class Store:
         """An existing run, by its name, its path, or "latest". Raises UsageError if there is none."""
         for folder in (results / name, Path(name)):
             if (folder / "plan.json").is_file():
+                require_plain(folder.resolve())
                 return cls(folder.resolve())
         there = ", ".join(sorted(p.parent.name for p in results.glob("*/plan.json"))[-5:]) or "none yet"
         raise UsageError(f"there is no run {name!r} in {results}", f"runs there: {there}")
@@ -75,40 +82,22 @@ class Store:
     def configuration(self) -> Configuration:
         """The run's own. Raises UsageError if it is not what the run began with (earlier versions did not tell)."""
         path = self.folder / "configuration.toml"
-        try:
-            text = path.read_text()
-            configuration = check(tomllib.loads(text), str(path))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: {error}") from error
-        if self._plan_file().get("configuration", digest(text)) != digest(text):
+        content = read_configuration(path)
+        configuration = check(parsed(content, path), str(path))
+        if read_plan(self.folder / "plan.json").configuration not in (None, digest(content)):
             raise UsageError(f"{path} was changed since the run began", "take the change back, or start a new run")
         return configuration
 
     def plan(self) -> Plan:
-        try:
-            return Plan.from_json(self._plan_file())
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"{self.folder / 'plan.json'} is not a plan: {error}") from error
-
-    def _plan_file(self) -> dict[str, Any]:
-        path = self.folder / "plan.json"
-        try:
-            stored = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path} is not a plan: {error}") from error
-        if not isinstance(stored, dict):
-            raise UsageError(f"{path} is not a plan: not a JSON object")
-        return stored
+        """Raises UsageError."""
+        return Plan.of_file(read_plan(self.folder / "plan.json"))
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         write_json(self.folder / "manifest.json", manifest)
 
     def manifest(self) -> dict[str, Any]:
-        try:
-            stored = json.loads((self.folder / "manifest.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return stored if isinstance(stored, dict) else {}
+        """{} before it is written. Raises UsageError if it is damaged."""
+        return read_manifest(self.folder) if (self.folder / "manifest.json").exists() else {}
 
     def cell_folder(self, cell: Cell) -> Path:
         return self.folder / "cells" / cell.name
@@ -135,8 +124,7 @@ class Store:
 
     def point_latest(self) -> None:
         link = self.folder.parent / "latest"
-        temporary = link.with_name(f".latest-{os.getpid()}")
-        temporary.unlink(missing_ok=True)
+        temporary = link.with_name(f".latest-{secrets.token_hex(8)}")
         temporary.symlink_to(self.folder.name)
         temporary.replace(link)
 
@@ -174,8 +162,8 @@ def new_folder(results: Path, name: str) -> Path:
     raise AssertionError("numbers do not end")
 
 
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_first(path: Path) -> dict[str, Any]:
@@ -189,14 +177,12 @@ def read_last(path: Path) -> dict[str, Any]:
 def read_line(path: Path, at: int) -> dict[str, Any]:
     """A line of a JSON-lines file as an object; {} if there is none or it is cut."""
     try:
-        found = json.loads(path.read_text().splitlines()[at])
-    except (OSError, ValueError, IndexError):
+        found = parse_json(read_bounded(path, EVENT_BYTES).splitlines()[at])
+    except (OSError, Fault, IndexError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n")
-    temporary.replace(path)
+    write_text(json.dumps(value, indent=2, default=str) + "\n", path)

@@ -2,6 +2,18 @@
 
 from testbed.errors import CellError
 
+STREAM_BYTES = 32 * 1024 * 1024
+"""Of the sampler's stream: more than an hour of ticks a second. What is decoded takes 25 times as much memory."""
+
+TICK_BYTES = 6 * 1024
+"""Of a tick of service A with 20 processes of httpd, at most."""
+
+EVENT_BYTES = 8 * 1024 * 1024
+"""Of a stream of events, and of a cell's own record: a thousand times what they have."""
+
+EVENT_LINES = 20_000
+"""Of these: they have some 50."""
+
 RATE = 4_000_000
 """Bytes a second: more than ten times what the sampler writes at its shortest interval."""
 

@@ -9,16 +9,11 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from measure.lines import Lines, LineTooLong
-from measure.quota import Quota
+from measure.quota import EVENT_BYTES, EVENT_LINES, STREAM_BYTES, Quota
 from measure.stream import Record, StreamDecoder, Tick
 from testbed.errors import CellError, ChannelSilent
 from testbed.guest import Guest
 from testbed.port import Port
-
-# The most that a guest may write into a file of the host: a night of ticks, and far more events than there are.
-# What is decoded stays in memory, at up to 25 times this size.
-STREAM_BYTES = 128 * 1024 * 1024
-EVENT_BYTES = 8 * 1024 * 1024
 
 Plain = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
 Event = dict[str, Plain]
@@ -125,6 +120,8 @@ class EventStream:
         self._file.write(chunk)
         try:
             for line in self._lines.add(chunk):
+                if self._lines.count > EVENT_LINES:
+                    raise CellError(f"{self._name} has more than {EVENT_LINES} lines")
                 self._events += decoded(line)
         except LineTooLong as error:
             raise CellError(f"{self._name}, line {self._lines.count + 1}: {error}") from error

@@ -6,15 +6,16 @@ stream with a StreamFault. Times ``t`` and ``due`` are the guest's CLOCK_MONOTON
 absolute, as the kernel gives them (proc(5), Documentation/admin-guide/cgroup-v2.rst), never differences.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from measure.lines import LINE_LIMIT, Lines, LineTooLong
+from measure.packed import Damaged, read_stored
+from measure.quota import STREAM_BYTES
 from testbed.errors import CellError
-
-CHUNK = 1024 * 1024
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, lt=2**53, allow_inf_nan=False)]
@@ -187,6 +188,7 @@ class StreamFault(CellError):  # noqa: N818 - not the stream's own record of an 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(f"sampler stream, line {line}: {problem}")
         self.line = line
+        self.problem = problem
 
 
 def decode(line: bytes, number: int = 1) -> Record:
@@ -218,11 +220,6 @@ class StreamDecoder:
         self._lines = Lines(limit)
         self._fault: StreamFault | None = None
 
-    @property
-    def pending(self) -> bool:
-        """Whether the stream has stopped within a line."""
-        return self._lines.pending
-
     def feed(self, data: bytes) -> list[Record]:
         """The records that ``data`` completes; raises StreamFault, and then gives none of them."""
         if self._fault:
@@ -235,26 +232,27 @@ class StreamDecoder:
             self._fault = fault
         raise self._fault
 
-    def finish(self) -> None:
-        """The stream has ended; raises StreamFault if that was within a line."""
-        if self._fault:
-            raise self._fault
-        if self._lines.pending:
-            raise StreamFault(self._lines.count + 1, "ends without a newline")
+
+def records_in(content: bytes) -> Iterator[Record]:
+    """The records of a whole stream, up to its first fault. Raises StreamFault then, and if it ends within a line."""
+    lines = Lines()
+    try:
+        for line in lines.add(content):
+            yield decode(line, lines.count)
+    except LineTooLong as error:
+        raise StreamFault(lines.count + 1, str(error)) from error
+    if lines.pending:
+        raise StreamFault(lines.count + 1, "ends within a line")
 
 
 def read_stream(path: Path) -> list[Record]:
-    """All records of a recorded stream (samples.jsonl).
+    """All records of a recorded stream (samples.jsonl), packed or not.
 
     Raises StreamFault, and CellError if the file cannot be read.
     """
-    decoder = StreamDecoder()
-    records: list[Record] = []
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                records += decoder.feed(chunk)
+        return list(records_in(read_stored(path, STREAM_BYTES)))
     except OSError as error:
         raise CellError(f"{path}: {error.strerror}") from error
-    decoder.finish()
-    return records
+    except Damaged as damaged:
+        raise CellError(f"{path}: {damaged}") from damaged

@@ -7,13 +7,17 @@ folder of ours and needs neither a daemon nor root (https://libvirt.org/drvqemu.
 import atexit
 import functools
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 import libvirt
+from pydantic import AfterValidator
 
 from testbed import ledger
 from testbed.domain import DOMAIN_NAME
@@ -33,6 +37,34 @@ group = "+{gid}"
 dynamic_ownership = 0
 remember_owner = 0
 """
+
+EMBEDDED = "embed"
+TRANSPORTS = ("", "unix", "tls", "tcp")  # the others run programs: ssh(1), or whatever "command" says (+ext)
+PARAMETERS = ("socket", "mode", "root")  # likewise: command, netcat, proxy, keyfile, ...
+
+
+def local_uri(uri: str) -> str:
+    """``uri`` if it is "embed" or one of libvirt's that can make it run no program (https://libvirt.org/uri.html).
+
+    Raises ValueError.
+    """
+    if uri == EMBEDDED:
+        return uri
+    parts = urlsplit(uri)
+    driver, _, transport = parts.scheme.partition("+")
+    here = uri.lower().startswith(f"{parts.scheme}:///") or parts.hostname in ("localhost", "127.0.0.1", "::1")
+    # libvirt ends a parameter at a semicolon, too, and Python's reader leaves out what is no printable ASCII.
+    if not driver or not here or not re.fullmatch(r"[!-~]+", uri) or ";" in uri:
+        raise ValueError('expected "embed", or a libvirt URI of this host such as qemu:///system')
+    if transport not in TRANSPORTS:
+        raise ValueError(f"transport {transport!r} runs programs; expected one of unix, tls, tcp, or none")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in PARAMETERS:
+            raise ValueError(f"parameter {name!r} is not taken, as some run programs; expected {', '.join(PARAMETERS)}")
+    return uri
+
+
+LibvirtUri = Annotated[str, AfterValidator(local_uri)]
 
 _loop = threading.Lock()
 _loop_runs = False
@@ -62,12 +94,12 @@ def connect(uri: str) -> Iterator[tuple[libvirt.virConnect, Path]]:
     ``uri`` is "embed" or any libvirt URI. Raises HostError with libvirt's words.
     """
     start_event_loop()
-    connection = embedded_connection() if uri == "embed" else open_connection(uri)
+    connection = embedded_connection() if uri == EMBEDDED else open_connection(uri)
     with ledger.folder(SHORT_PLACE, PREFIX) as sockets:
         try:
             yield connection, sockets
         finally:
-            if uri != "embed":
+            if uri != EMBEDDED:
                 connection.close()
 
 

@@ -26,6 +26,8 @@ class HarnessError(Exception):
 
 def printable(text: str) -> str:
     """``text`` without what a terminal obeys: messages quote consoles and programs of untrusted guests."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

@@ -200,11 +200,11 @@ def test_empty_directory_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("plan.json", '{"run": 1,\n"cells"', r"plan\.json:2: not JSON"),
-        ("plan.json", "[]", r"plan\.json:1: not a JSON object"),
-        ("plan.json", '{"run": "r", "cells": []}', "the plan has no cells"),
-        ("plan.json", '{"run": "r", "cells": [{"name": "01-baseline"}]}', "a cell of the plan lacks or mistypes"),
-        ("manifest.json", '{"accelerator": "tcg"}', r"plan\.json or manifest\.json lacks 'guest'"),
+        ("plan.json", '{"run": 1,\n"cells"', r"plan\.json: line 2: not JSON"),
+        ("plan.json", "[]", r"plan\.json: Input should be a valid dictionary"),
+        ("plan.json", '{"run": "r", "cells": []}', r"plan\.json: seed: Field required"),
+        ("plan.json", '{"run": "r", "cells": [{"name": "01-baseline"}]}', r"plan\.json: seed: Field required"),
+        ("manifest.json", '{"accelerator": "tcg"}', r"manifest\.json: guest\.kernel is missing, or is no word"),
         ("manifest.json", None, r"manifest\.json: No such file"),
     ],
 )

@@ -37,7 +37,7 @@ BAD: list[tuple[str, object, str]] = [
     ("suite.default.conditions", [], "suite.default.conditions: Tuple should have at least 1 item"),
     ("suite.default.replicates", GONE, "suite.default.replicates: Field required"),
     ("suite.Default", {}, "suite.Default.[key]: String should match pattern"),
-    ("testbed.libvirt_uri", "", "testbed.libvirt_uri: String should have at least 1 character"),
+    ("testbed.libvirt_uri", "", 'testbed.libvirt_uri: expected "embed", or a libvirt URI of this host'),
     ("testbed.accelerator", "KVM", "testbed.accelerator: Input should be 'auto', 'kvm' or 'tcg' (given: 'KVM')"),
     ("testbed.accelerators", "kvm", "testbed.accelerators: Extra inputs are not permitted (given: 'kvm')"),
     ("guest.memory_mib", 128, "guest.memory_mib: Input should be greater than or equal to 256 (given: 128)"),

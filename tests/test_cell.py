@@ -70,10 +70,8 @@ def test_whatever_fails_is_a_failed_cell(task: Task, monkeypatch: pytest.MonkeyP
     }  # fmt: skip
     assert kind in (task.folder / "evidence" / "error.txt").read_text()
     words = (task.folder / "evidence" / "repeat.txt").read_text().split()
-    run = task.folder.parent.parent
-    assert words == [
-        "python", "run.py", "--config", f"{run}/configuration.toml", "--conditions", "baseline", "--replicates", "1",
-    ]  # fmt: skip
+    run = task.folder.parent.parent.name
+    assert words == ["python", "run.py", "--like", run, "--conditions", "baseline", "--replicates", "1"]
 
 
 def test_a_check_that_fails_is_the_kind(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

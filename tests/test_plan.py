@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from analysis.planned import read_plan
 from experiment.config import Configuration, load
 from experiment.estimate import estimate
 from experiment.plan import Plan, bases, make_plan
@@ -35,9 +36,11 @@ def test_the_order_is_the_seeds() -> None:
     assert len(orders) > 1, "blocks are shuffled each on their own"
 
 
-def test_a_plan_survives_json() -> None:
+def test_a_plan_survives_json(tmp_path: Path) -> None:
     plan = make_plan(configuration())
-    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({"run": "one", **plan.to_json()}))
+    assert Plan.of_file(read_plan(path)) == plan
 
 
 def test_snapshots_are_those_of_the_cells() -> None:

@@ -57,7 +57,7 @@ def test_verdict_first_then_what_it_rests_on(tmp_path: Path) -> None:
     assert written.index("The paper&#39;s hypothesis holds: 0.") < written.index("<main")
     assert "Of 10 claims:" in written
     assert "It must show nothing" in written
-    assert "python run.py --config results/test_verdict_first_then_what_i0/configuration.toml" in written
+    assert "python run.py --like test_verdict_first_then_what_i0" in written
     assert "655M" in written
 
 
@@ -108,11 +108,11 @@ def test_a_run_of_an_older_format_is_still_reported(tmp_path: Path, caplog: pyte
     ("file", "text", "message"),
     [
         ("plan.json", None, "there is no run 'one'"),
-        ("plan.json", "{", "plan.json:1: not JSON"),
-        ("plan.json", '{"run": "one", "cells": []}', "the plan has no cells"),
+        ("plan.json", "{", "plan.json: line 1: not JSON"),
+        ("plan.json", '{"run": "one", "cells": []}', "plan.json: seed: Field required"),
         ("manifest.json", None, "manifest.json: No such file"),
-        ("manifest.json", "[]", "manifest.json:1: not a JSON object"),
-        ("manifest.json", "{}", "lacks 'accelerator'"),
+        ("manifest.json", "[]", "manifest.json: not a JSON object"),
+        ("manifest.json", "{}", "manifest.json: accelerator is missing"),
     ],
 )
 def test_a_folder_that_is_no_run_is_refused_in_a_line(

@@ -92,7 +92,7 @@ def test_a_changed_configuration_is_refused(tmp_path: Path) -> None:
     other = SHIPPED.model_copy(update={"alpha": SHIPPED.alpha.model_copy(update={"size_mib": 700})})
     with pytest.raises(UsageError, match=r"alpha\.size_mib: 819 -> 700") as refused:
         refuse_changes(store, store.configuration(), other)
-    assert f"--config {store.folder}/configuration.toml" in str(refused.value)
+    assert f"--resume {store.run} --like {store.run}" in str(refused.value)
 
 
 def test_the_runs_own_configuration_cannot_be_changed_unseen(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from analysis.claims import REPRODUCED, VERDICTS, Finding
 from analysis.conditions import AGAIN, BASELINE, settings_of
-from analysis.files import write_text
 from analysis.hosts import hosts, warnings
 from analysis.numbers import interval, number, several, with_interval
 from analysis.outcomes import OUTCOMES, TICK
@@ -24,6 +23,7 @@ from analysis.study import Study
 from analysis.style import Drawn
 from analysis.suite_findings import RULES
 from testbed.errors import printable
+from testbed.plainfiles import write_text
 
 FOLDER = Path(__file__).parent
 SYMBOLS = {
@@ -282,5 +282,5 @@ def provenance(study: Study) -> list[tuple[str, str]]:
 
 
 def command(study: Study) -> str:
-    """The run's own configuration holds suite, conditions, replicates and seed."""
-    return shlex.join(["python", "run.py", "--config", f"results/{study.run.path.name}/configuration.toml"])
+    """The run's own settings, suite, conditions, replicates and seed among them, on whatever host it is said."""
+    return shlex.join(["python", "run.py", "--like", study.run.path.name])
