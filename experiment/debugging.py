@@ -89,7 +89,7 @@ def keep(guest: Guest, reason: str, out: Say) -> None:
     """
     out(f"failed: {printable(reason)}")
     if not is_active(guest.domain):
-        out("the guest is gone, so it cannot be kept")
+        out(f"the guest is gone, so it cannot be kept{why_gone(guest)}")
         return
     out("the guest is kept")
     out(f"  log in:  {ssh_command(guest)}")
@@ -100,7 +100,14 @@ def keep(guest: Guest, reason: str, out: Say) -> None:
     else:
         out("  once it is powered off the run goes on; Ctrl-C (SIGINT) ends the run, too")
         wait(guest, None)
-    out("the guest is not kept any longer")
+    out(f"the guest is not kept any longer{why_gone(guest)}")
+
+
+def why_gone(guest: Guest) -> str:
+    """In words that go on with a sentence: only if it was ended for what it did to this host."""
+    guest.watch.look()  # or the watch may be about to say it
+    ended = guest.watch.ended
+    return f": {ended.args[0]}" if ended else ""
 
 
 def wait(guest: Guest, terminal: int | None) -> None:

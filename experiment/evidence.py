@@ -4,6 +4,7 @@ The console, the domain's XML and the streams up to the failure are among the re
 """
 
 import contextlib
+import os
 import shlex
 import traceback
 from collections.abc import Callable, Iterator
@@ -77,7 +78,7 @@ def keep(cell: Path, name: str, text: str) -> None:
 
 
 def keep_tail(cell: Path, path: Path) -> None:
-    """The last LOG_BYTES of a file, if it is there."""
-    with contextlib.suppress(OSError):
-        data = path.read_bytes()[-LOG_BYTES:]
-        keep(cell, path.name, data.decode(errors="replace"))
+    """The last LOG_BYTES of a file, if it is there. No more is read: a guest may have had QEMU write gigabytes."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+        keep(cell, path.name, file.read(LOG_BYTES).decode(errors="replace"))

@@ -19,11 +19,11 @@ from experiment.redraws import Redraws
 from experiment.store import UNSUPPORTED, Store
 from testbed import host
 from testbed.errors import HostError, RunStopped
+from testbed.watch import FORK_ROOT_MB, room_mb
 
 log = logging.getLogger(__name__)
 
 CELL_MB = 20  # beyond what is usual: a console at its limit
-ROOT_WRITES_MB = 500  # of a guest's overlay of the root disk: a few, usually
 POLL_S = 1.0  # hosts come and go
 NOBODY_S = 600.0  # without a host
 
@@ -161,9 +161,10 @@ def first_line(text: str) -> str:
 
 def require_rooms(store: Store, scratch: Path | None, configuration: Configuration, guests: int) -> None:
     """For what so many cells under way record and, where guests run here, write. Raises DiskFull."""
-    host.require_room(store.folder, guests * (CELL_MB + configuration.estimate.cell_mb))
+    needed_mb = {store.folder: guests * (CELL_MB + configuration.estimate.cell_mb)}
     if scratch:
-        host.require_room(scratch, guests * (ROOT_WRITES_MB + 1.05 * configuration.guest.swap_mib))
+        needed_mb[scratch] = guests * room_mb(FORK_ROOT_MB, configuration.guest.swap_mib)
+    host.require_room(needed_mb)
 
 
 def draw(folder: Path, configuration: Configuration) -> None:

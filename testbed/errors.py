@@ -97,6 +97,14 @@ class ConsoleFlood(GuestError):  # noqa: N818
     """The guest wrote more onto its console than a host should keep."""
 
 
+class DiskFlood(GuestError):  # noqa: N818
+    """The guest wrote more to its root disk than is reserved for it on the host."""
+
+
+class LogFlood(GuestError):  # noqa: N818
+    """The guest had QEMU write more into its log than a host should keep."""
+
+
 class ChannelSilent(GuestError):  # noqa: N818
     """What should have come over a virtio-serial port did not come in time."""
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import TypeVar
 
 import libvirt
 
+from testbed import host
+from testbed.connection import embedded_log
 from testbed.domain import DISK_NAMES, DOMAIN_NAME, Disks, by_name, readdress, render, throttle
 from testbed.errors import GuestError, GuestLost, ShellSilent
 from testbed.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
-from testbed.watch import Watch, watching
+from testbed.watch import FORK_ROOT_MB, WARMING_ROOT_MB, Growth, Watch, growths, room_mb, watching, whole_mb
 from testbed.watchdog import limited
 
 CONSOLE = "console.log"
@@ -136,8 +138,10 @@ def boot(
 ) -> Iterator[Guest]:
     """A guest that starts from ``image``, paused; its overlays and console are made in ``folder``.
 
-    Raises GuestError with libvirt's words if it does not start.
+    Raises DiskFull if there is no room for these and for the guest when it is saved, GuestError with libvirt's words if
+    it does not start.
     """
+    host.require_room({folder: room_mb(WARMING_ROOT_MB, swap_mib(image)) + whole_mb(hardware.memory_mib)})
     disks = fresh_disks(folder, image.root_disk, image.swap_disk, "raw")
     ports, console = own_sockets(sockets), folder / CONSOLE
 
@@ -157,7 +161,8 @@ def boot(
         )
         return connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
 
-    with running(connection, image, folder, ports, "the guest's boot", create) as guest:
+    growing = growths(console, disks.root, WARMING_ROOT_MB, qemu_log(connection))
+    with running(connection, image, folder, ports, "the guest's boot", create, growing) as guest:
         yield guest
 
 
@@ -174,8 +179,9 @@ def restore(
     """A fork of a saved guest, paused, on fresh overlays of the ``saved`` disks made in ``folder``.
 
     ``disk_iops`` limits each disk to so many operations a second for as long as the guest lives; 0 does not.
-    Raises GuestError with libvirt's words if it does not come back.
+    Raises DiskFull if there is no room for what it may write, GuestError with libvirt's words if it does not come back.
     """
+    host.require_room({folder: room_mb(FORK_ROOT_MB, swap_mib(image))})
     disks = fresh_disks(folder, saved.root, saved.swap, "qcow2")
     ports, console = own_sockets(sockets), folder / CONSOLE
 
@@ -187,7 +193,8 @@ def restore(
         connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
         return connection.lookupByName(DOMAIN_NAME)
 
-    with running(connection, image, folder, ports, "the saved guest's restore", create) as guest:
+    growing = growths(console, disks.root, FORK_ROOT_MB, qemu_log(connection))
+    with running(connection, image, folder, ports, "the saved guest's restore", create, growing) as guest:
         yield guest
 
 
@@ -199,14 +206,15 @@ def running(
     ports: Mapping[str, Path],
     what: str,
     create: Callable[[Mapping[int, int]], libvirt.virDomain],
+    growing: Sequence[Growth],
 ) -> Iterator[Guest]:
-    """The guest that ``create`` makes when it is given host ports; ended afterwards."""
+    """The guest that ``create`` makes when it is given host ports; watched, and ended afterwards."""
     console = folder / CONSOLE
     with ended_afterwards(connection, folder):
         domain, forwards = with_free_ports(folder, what, create)
         with contextlib.ExitStack() as stack:
             try:
-                watch = stack.enter_context(watching(connection, domain, console))
+                watch = stack.enter_context(watching(connection, domain, console, growing))
                 xml = domain.XMLDesc()
             except libvirt.libvirtError as error:
                 raise GuestLost(f"the guest is gone as soon as it was there: {error}") from error
@@ -256,6 +264,15 @@ def fresh_disks(folder: Path, root: Path, swap: Path, kind: str) -> Disks:
             "qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", base.resolve(), overlay,
         ], hint="apt-get install qemu-utils")  # fmt: skip
     return disks
+
+
+def swap_mib(image: Image) -> float:
+    return image.swap_disk.stat().st_size / 2**20
+
+
+def qemu_log(connection: libvirt.virConnect) -> Path | None:
+    """Where QEMU's words on guests go, if the driver is ours; a daemon's has virtlogd, which keeps it short."""
+    return embedded_log() if connection.getURI().startswith("qemu:///embed") else None
 
 
 def is_active(domain: libvirt.virDomain) -> bool:

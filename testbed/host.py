@@ -1,8 +1,10 @@
 """What the host must have, whether it has it, and the command that brings it."""
 
+import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,14 +90,18 @@ def disk_space(folder: Path, needed_gib: float) -> Need:
     )
 
 
-def require_room(folder: Path, needed_mb: float) -> None:
-    """Raises DiskFull unless so many megabytes (10^6 bytes) are free where ``folder`` is."""
-    free_mb = shutil.disk_usage(folder).free / 1e6
-    if free_mb < needed_mb:
-        raise DiskFull(
-            f"{folder}: {free_mb:.0f} MB free, {needed_mb:.0f} needed",
-            "free some (python run.py clean --cache), then go on with --resume",
-        )
+def require_room(needed_mb: Mapping[Path, float]) -> None:
+    """Raises DiskFull unless so many megabytes (10^6 bytes) are free where these folders are, on one disk for all."""
+    together: Counter[int] = Counter()
+    for folder, mb in needed_mb.items():
+        disk = folder.stat().st_dev
+        together[disk] += math.ceil(mb)
+        free_mb = shutil.disk_usage(folder).free / 1e6
+        if free_mb < together[disk]:
+            raise DiskFull(
+                f"{folder}: {free_mb:.0f} MB free, {together[disk]} needed",
+                "free some (python run.py clean --cache), then start again, a run with --resume",
+            )
 
 
 def writable(folder: Path) -> Need:

@@ -3,6 +3,8 @@
 import errno
 import gzip
 import json
+import os
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from experiment import cell as cells
+from experiment import evidence
 from experiment.cell import REHEARSAL, TRACE, StepSeen, Task, Verdict, perform, read_trace
 from experiment.condition import LXC
 from experiment.config import load
@@ -72,6 +75,25 @@ def test_whatever_fails_is_a_failed_cell(task: Task, monkeypatch: pytest.MonkeyP
     words = (task.folder / "evidence" / "repeat.txt").read_text().split()
     run = task.folder.parent.parent.name
     assert words == ["python", "run.py", "--like", run, "--conditions", "baseline", "--replicates", "1"]
+
+
+def test_of_a_log_without_end_the_tail_alone_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "paging.log"
+    with log.open("wb") as file:
+        file.truncate(2**30)  # a hole
+        file.seek(0, os.SEEK_END)
+        file.write(b"last words\n")
+    tracemalloc.start()
+    evidence.keep_tail(tmp_path, log)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * evidence.LOG_BYTES
+    kept = (tmp_path / "evidence" / "paging.log").read_bytes()
+    assert len(kept) == evidence.LOG_BYTES
+    assert kept.endswith(b"\0last words\n")
+    log.write_text("short\n")
+    evidence.keep_tail(tmp_path, log)
+    assert (tmp_path / "evidence" / "paging.log").read_text() == "short\n"
 
 
 def test_a_check_that_fails_is_the_kind(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from experiment.config import load
 from experiment.plan import make_plan
 from experiment.root_shell import Wanted, choose
 from experiment.store import Store
-from testbed.errors import UsageError
+from testbed.errors import DiskFlood, GuestError, UsageError
 from testbed.guest import Guest
 
 PROJECT = Path(__file__).parent.parent
@@ -131,11 +131,23 @@ class FakeImage:
     host_key: Path
 
 
+class FakeWatch:
+    """Whose next look finds what the guest is ended for, if anything."""
+
+    def __init__(self, finds: GuestError | None) -> None:
+        self.ended: GuestError | None = None
+        self._finds = finds
+
+    def look(self) -> None:
+        self.ended = self._finds
+
+
 @dataclass
 class FakeGuest:
     domain: FakeDomain
     image: FakeImage
     console: Path
+    watch: FakeWatch
     ssh_port: int = 4022
 
 
@@ -145,6 +157,7 @@ class Kept:
 
     folder: Path
     said: list[str] = field(default_factory=list)
+    ended: GuestError | None = None
 
     def keep(self, looks: int, out: Callable[[str], None] | None = None) -> str:
         debugging.keep(self.guest(looks), "SSH did not\x1b answer", out or self.said.append)
@@ -153,7 +166,7 @@ class Kept:
     def guest(self, looks: int = 10**9) -> Guest:
         image = FakeImage(self.folder / "id", self.folder / "host.pub")
         image.host_key.write_text("ssh-ed25519 AAAA\n")
-        return cast(Guest, FakeGuest(FakeDomain(looks), image, self.folder / "console.log"))
+        return cast(Guest, FakeGuest(FakeDomain(looks), image, self.folder / "console.log", FakeWatch(self.ended)))
 
 
 @pytest.fixture
@@ -196,6 +209,14 @@ class TestKeepingAGuest:
     def test_one_that_is_gone_is_not(self, kept: Kept) -> None:
         assert kept.keep(0).endswith("cannot be kept")
         assert not (kept.folder / "known_hosts").exists()
+
+    @pytest.mark.parametrize(("looks", "end"), [(0, "so it cannot be kept"), (3, "is not kept any longer")])
+    def test_one_that_was_ended_says_for_what(
+        self, kept: Kept, monkeypatch: pytest.MonkeyPatch, looks: int, end: str
+    ) -> None:
+        kept.ended = DiskFlood("the guest wrote 501.0 MB", "write less")
+        monkeypatch.setattr(sys, "stdin", None)
+        assert kept.keep(looks).endswith(f"{end}: the guest wrote 501.0 MB")
 
     def test_enter_ends_it_but_not_one_that_was_pressed_before(self, kept: Kept, keyboard: int) -> None:
         os.write(keyboard, b"\n")

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ from experiment.difference import differences
 from experiment.plan import Cell, make_plan
 from experiment.progress import Progress, Watched
 from experiment.reproduction import refuse_changes
-from experiment.runner import Runner, Streak
+from experiment.runner import Runner, Streak, require_rooms
 from experiment.store import Journal, Store
 from testbed import host
 from testbed.errors import DiskFull, RunStopped, UsageError
@@ -65,9 +66,38 @@ def test_cells_that_fail_together_are_one_failure() -> None:
 
 
 def test_no_room_is_said_before_it_is_needed(tmp_path: Path) -> None:
-    host.require_room(tmp_path, 1)
+    host.require_room({tmp_path: 1})
     with pytest.raises(DiskFull, match="MB free, 1000000000000 needed"):
-        host.require_room(tmp_path, 1e12)
+        host.require_room({tmp_path: 1e12})
+
+
+def free(monkeypatch: pytest.MonkeyPatch, mb: int) -> None:
+    """So much on every disk."""
+    monkeypatch.setattr("testbed.host.shutil.disk_usage", lambda _folder: SimpleNamespace(free=mb * 1_000_000))
+
+
+def test_folders_of_one_disk_share_its_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    free(monkeypatch, 100)
+    host.require_room({tmp_path: 40, other: 60})
+    with pytest.raises(DiskFull, match="other: 100 MB free, 101 needed"):
+        host.require_room({tmp_path: 40, other: 60.5})
+
+
+def test_a_cell_begins_only_where_its_guest_may_write_to_its_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each of two: 20 MB of records; 500 of the root disk and 500 more until that is seen; swap; the console."""
+    store = Store.create(tmp_path / "results", SHIPPED, make_plan(SHIPPED))
+    whole = 2 * (20 + SHIPPED.estimate.cell_mb + 500 + 500 + 1.0486 * SHIPPED.guest.swap_mib + 16.8)
+    free(monkeypatch, int(whole))
+    with pytest.raises(DiskFull) as refused:
+        require_rooms(store, tmp_path, SHIPPED, 2)
+    assert refused.value.hint == "free some (python run.py clean --cache), then start again, a run with --resume"
+    require_rooms(store, None, SHIPPED, 2)
+    free(monkeypatch, int(whole + 30))
+    require_rooms(store, tmp_path, SHIPPED, 2)
 
 
 def test_what_differs_is_named() -> None:

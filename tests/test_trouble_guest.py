@@ -2,6 +2,8 @@
 
 import gc
 import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,15 +14,18 @@ import psutil
 import pytest
 from short_run import FORKS, prepare_forks
 
+from experiment import debugging
 from experiment.evidence import kernel_log
 from experiment.prepare import Prepared
 from measure.recording import SampleStream
 from measure.stream import Mark
+from testbed import guest as guests
 from testbed import ledger, watch, watchdog
 from testbed.connection import connect
 from testbed.errors import (
     ChannelSilent,
     ConsoleFlood,
+    DiskFlood,
     GuestLost,
     GuestOutOfMemory,
     GuestPanicked,
@@ -139,8 +144,7 @@ def test_a_command_that_says_too_much(shell: Shell, monkeypatch: pytest.MonkeyPa
 
 
 def test_console_flood(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = watch.ConsoleReader
-    monkeypatch.setattr(watch, "ConsoleReader", lambda path: reader(path, limit=100_000))
+    monkeypatch.setattr(watch, "CONSOLE_BYTES", 100_000)
     with forked(prepared, tmp_path) as guest:
         shell = guest.shell(90)
         background(shell, "yes flood > /dev/ttyS0")
@@ -149,6 +153,41 @@ def test_console_flood(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.M
         assert type(error) is ConsoleFlood
         assert guest.watch.gone.wait(30), "it is ended, or it would go on"
         assert guest.console.stat().st_size < 5_000_000
+
+
+def test_a_kept_guest_that_floods_its_console_is_ended(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had a line of an OOM kill before, for which it is kept. Were it not ended, it would power itself off."""
+    monkeypatch.setattr(watch, "CONSOLE_BYTES", 100_000)
+    monkeypatch.setattr(sys, "stdin", None)
+    said: list[str] = []
+    with forked(prepared, tmp_path) as guest:
+        shell = guest.shell(90)
+        line = "echo 'Out of memory: Killed process 1 (init)' > /dev/ttyS0"
+        background(shell, f"{line}; sleep 3; timeout 60 yes flood > /dev/ttyS0; poweroff --force --force")
+        error = trouble(guest)
+        shell.close()
+        assert type(error) is GuestOutOfMemory
+        debugging.keep(guest, str(error), said.append)
+        assert "the guest is kept" in said
+        assert re.fullmatch("the guest is not kept any longer: the guest wrote .* MB onto its console, .*", said[-1])
+        assert trouble(guest) is error, "the first one is told"
+        assert guest.console.stat().st_size < 5_000_000
+
+
+def test_root_disk_flood(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guests, "FORK_ROOT_MB", 20)
+    with forked(prepared, tmp_path) as guest:
+        shell = guest.shell(90)
+        guest.alive()
+        background(shell, "dd if=/dev/zero of=/filler bs=1M count=2000 oflag=direct")
+        error = trouble(guest, 60)
+        shell.close()
+        assert type(error) is DiskFlood
+        assert "to its root disk, 20.0 are the limit" in str(error)
+        assert guest.watch.gone.wait(30), "it is ended, or it would go on"
+        assert (tmp_path / "root.qcow2").stat().st_size < 20e6 + watch.LOOK_S * watch.FASTEST_MB_S * 1e6
 
 
 def test_sampler_silent(guest: Guest, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ NAMES = ("ci.yml", "nightly.yml")
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = frozenset(re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.MULTILINE))
 FIRST = "apt-get update && apt-get install -y git make"  # what the first make needs
+CHECKOUT = "actions/checkout@11d5960a326750d5838078e36cf38b85af677262 # v4.4.0"
 NIGHT = ("kvm", "nightly-run", "nightly-compare", "nightly-bundle", "nightly-good", "growth")
 MADE_OF = (
     *snapshot.RECIPE,
@@ -60,7 +61,8 @@ def faults(path: Path) -> list[str]:
     """What is wrong with a workflow file."""
     workflow = read(path)
     steps = steps_of(workflow)
-    return [*of_schema(path), *of_runs(steps), *of_actions(steps), *of_rights(workflow), *of_key(steps)]
+    actions = of_actions(path.read_text().splitlines())
+    return [*of_schema(path), *of_runs(steps), *actions, *of_rights(workflow), *of_key(steps)]
 
 
 def of_schema(path: Path) -> list[str]:
@@ -81,10 +83,11 @@ def of_runs(steps: list[dict[str, Any]]) -> Iterator[str]:
             yield f"the Makefile has no target {made[1]}"
 
 
-def of_actions(steps: list[dict[str, Any]]) -> Iterator[str]:
-    for action in (step["uses"] for step in steps if "uses" in step):
-        if not re.fullmatch(r"actions/[a-z-]+(/[a-z-]+)?@v\d+", action):
-            yield f"not GitHub's own, or without a major version: {action}"
+def of_actions(lines: list[str]) -> Iterator[str]:
+    """Of all lines that use one, whatever they belong to: a tag may be moved, a commit may not."""
+    for line in (line for line in lines if re.search(r"\buses\b", line.partition(" #")[0])):
+        if not re.fullmatch(r" +(- )?uses: actions/[a-z-]+(/[a-z-]+)?@[0-9a-f]{40} # v\d+\.\d+\.\d+", line):
+            yield f"not GitHub's own, or without its commit and version: {line.strip()}"
 
 
 def of_rights(workflow: dict[str, Any]) -> Iterator[str]:
@@ -130,11 +133,15 @@ def test_a_workflow_is_valid_and_made_of_make_targets(name: str) -> None:
         ("ci.yml", "run: make test", "run: make test || true", "not a make target: make test || true"),
         ("nightly.yml", "run: make kvm", "run: make cvm", "the Makefile has no target cvm"),
         ("nightly.yml", "install -y git make", "install -y git make curl", "the first step is not: "),
-        ("nightly.yml", "actions/checkout@v4", "actions/checkout@main", "without a major version: actions/checkout@m"),
-        ("nightly.yml", "actions/checkout@v4", "somebody/checkout@v4", "not GitHub's own"),
+        ("nightly.yml", CHECKOUT, "actions/checkout@v4", "without its commit and version: - uses: actions/checkout@v4"),
+        ("nightly.yml", CHECKOUT, "actions/checkout@main # v4.4.0", "without its commit and version: "),
+        ("nightly.yml", CHECKOUT, CHECKOUT.replace("@1", "@"), "without its commit and version: "),
+        ("nightly.yml", CHECKOUT, CHECKOUT.partition(" ")[0], "without its commit and version: "),
+        ("nightly.yml", CHECKOUT, CHECKOUT.replace("actions", "somebody"), "not GitHub's own"),
+        ("nightly.yml", f"- uses: {CHECKOUT}", "- {uses: actions/checkout@v4}", "without its commit and version: "),
         ("nightly.yml", "contents: read", "contents: write", "may do more than read"),
         ("nightly.yml", "    timeout-minutes: 180", "    permissions: write-all", "may do more than read"),
-        ("ci.yml", "      - uses: actions/checkout@v4\n", "      - run: make setup\n", "no key of images before"),
+        ("ci.yml", f"      - uses: {CHECKOUT}\n", "      - run: make setup\n", "no key of images before"),
     ],
 )
 def test_a_changed_workflow_is_refused(tmp_path: Path, name: str, old: str, new: str, fault: str) -> None:
