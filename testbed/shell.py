@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import paramiko
 
@@ -22,6 +23,7 @@ PAUSE_SECONDS = 0.3
 COMMAND_S = 120.0
 PRESSED_S = 300.0  # for a command while the guest is short of memory: sshd and the shell may be in swap
 OUTPUT_BYTES = 16 * 1024 * 1024  # of a command; the guest is not trusted to end
+GRANTED_BYTES = 2 * OUTPUT_BYTES + 1024 * 1024  # output and errors of a command, and what SSH adds
 GRACE_S = 5.0  # for what has a limit of its own to come to it
 NO_CODE = -1  # paramiko's exit code of a command whose channel was closed before it ended
 CHUNK = 65536
@@ -37,11 +39,39 @@ class File:
     mode: int = 0o644
 
 
-class Shell:
-    """An open SSH session with a guest."""
+class Metered:
+    """A socket on which no more comes than was granted since.
 
-    def __init__(self, client: paramiko.SSHClient) -> None:
+    paramiko keeps in memory whatever arrives: it announces a window to its peer, and does not hold the peer to it.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._left = GRANTED_BYTES
+
+    def grant(self) -> None:
+        """Afresh: what came before was read."""
+        self._left = GRANTED_BYTES
+
+    def recv(self, size: int) -> bytes:
+        """Raises OSError beyond the limit; paramiko ends the session then."""
+        received = self._connection.recv(size)
+        self._left -= len(received)
+        if self._left < 0:
+            self._connection.close()
+            raise OSError(f"the guest sent more than {GRANTED_BYTES} bytes that nobody asked for")
+        return received
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class Shell:
+    """An open SSH session with a guest. ``grant``: called when more may come from it, see Metered."""
+
+    def __init__(self, client: paramiko.SSHClient, grant: Callable[[], None] = lambda: None) -> None:
         self._client = client
+        self.grant = grant
 
     def run(self, *command: str, timeout: float = COMMAND_S, check: bool = True) -> str:
         """Run a command in the guest and return its output.
@@ -50,6 +80,7 @@ class Shell:
         not ended after ``timeout`` seconds.
         """
         line = shlex.join(command)
+        self.grant()
         deadline = time.monotonic() + timeout
         try:
             with self._closed_after(timeout + GRACE_S):
@@ -70,6 +101,7 @@ class Shell:
 
     def put(self, files: Sequence[File]) -> None:
         """Write files in the guest, in one transfer; their folders are made. Raises GuestError."""
+        self.grant()
         try:
             deadline = time.monotonic() + COMMAND_S
             with self._closed_after(COMMAND_S + GRACE_S):
@@ -145,12 +177,14 @@ def open_shell(port: int, private_key: Path, host_key: Path, limit: float, alive
         alive()
         client = pinned_client(port, host_key)
         try:
+            connection = Metered(socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS))
             client.connect(
-                "127.0.0.1", port, username="root", pkey=paramiko.Ed25519Key.from_private_key_file(str(private_key)),
+                "127.0.0.1", port, sock=cast(socket.socket, connection), username="root",
+                pkey=paramiko.Ed25519Key.from_private_key_file(str(private_key)),
                 timeout=CONNECT_SECONDS, banner_timeout=CONNECT_SECONDS, auth_timeout=CONNECT_SECONDS,
                 allow_agent=False, look_for_keys=False,
             )  # fmt: skip
-            return Shell(client)
+            return Shell(client, connection.grant)
         except paramiko.BadHostKeyException as error:
             client.close()
             raise GuestError(

@@ -8,7 +8,7 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import paramiko
@@ -17,6 +17,7 @@ from testbed.errors import GuestError, UsageError
 from testbed.shell import Shell
 
 CHUNK = 65536
+WINDOW_BYTES = 2 * 1024 * 1024  # paramiko.common.DEFAULT_WINDOW_SIZE
 LEAVE = b"\x1d"  # Ctrl-], as in telnet and `virsh console`: in raw mode Ctrl-C is the guest's, which may not answer
 LEFT = 130  # what a shell says of a command that was ended with Ctrl-C
 
@@ -36,8 +37,8 @@ def attach(client_shell: Shell) -> int:
     with client_shell.open_session() as channel:
         try:
             if not os.isatty(source):
-                run_script(channel, source)
-            elif not converse(channel, source):
+                run_script(channel, source, client_shell.grant)
+            elif not converse(channel, source, client_shell.grant):
                 return LEFT
         except (paramiko.SSHException, EOFError) as error:
             raise GuestError(f"the guest opens no shell: {error}") from error
@@ -47,14 +48,14 @@ def attach(client_shell: Shell) -> int:
     return code
 
 
-def run_script(channel: paramiko.Channel, source: int) -> None:
+def run_script(channel: paramiko.Channel, source: int, grant: Callable[[], None]) -> None:
     """Returns when the guest has said everything."""
     channel.exec_command("sh -s")
     # In a thread of its own: a guest that takes no more input because nobody takes its output would wait forever.
     threading.Thread(target=feed, args=(channel, source), name="stdin", daemon=True).start()
     while not silent(channel):
         select.select([channel], [], [])
-        pass_on(channel)
+        pass_on(channel, grant)
 
 
 def feed(channel: paramiko.Channel, source: int) -> None:
@@ -68,7 +69,7 @@ def feed(channel: paramiko.Channel, source: int) -> None:
             channel.shutdown_write()
 
 
-def converse(channel: paramiko.Channel, terminal: int) -> bool:
+def converse(channel: paramiko.Channel, terminal: int, grant: Callable[[], None]) -> bool:
     """Keys to the guest and its bytes to us until its shell ends; False if the person left before."""
     with resizes() as resized, raw(terminal):
         channel.get_pty(os.environ.get("TERM", "vt100"), *size(terminal))
@@ -77,7 +78,7 @@ def converse(channel: paramiko.Channel, terminal: int) -> bool:
         while not silent(channel):
             ready, _, _ = select.select(sources, [], [])
             if channel in ready:
-                pass_on(channel)
+                pass_on(channel, grant)
             if resized in ready:
                 os.read(resized, CHUNK)
                 with contextlib.suppress(paramiko.SSHException):  # the guest's shell has just ended
@@ -97,8 +98,11 @@ def silent(channel: paramiko.Channel) -> bool:
     return bool(ended) and not channel.recv_ready() and not channel.recv_stderr_ready()
 
 
-def pass_on(channel: paramiko.Channel) -> None:
+def pass_on(channel: paramiko.Channel, grant: Callable[[], None]) -> None:
     """A piece of what the guest says, to our own output or errors; not all of it, or keys would never have a turn."""
+    # A peer that keeps to the window that paramiko announced is never further ahead of us.
+    if len(channel.in_buffer) + len(channel.in_stderr_buffer) <= WINDOW_BYTES:
+        grant()
     if channel.recv_ready():
         sys.stdout.buffer.write(channel.recv(CHUNK))
         sys.stdout.buffer.flush()

@@ -1,5 +1,6 @@
 """Commands over an SSH session that fails in one way or another. What a real one does is the guest tests'."""
 
+import socket
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,3 +86,19 @@ def test_what_fails_because_the_guest_is_gone_says_so(
 def test_what_says_already_that_it_is_gone_is_left_as_it_is() -> None:
     with pytest.raises(GuestPanicked, match="as it was"), guest(None, False).explained():
         raise GuestPanicked("as it was")
+
+
+def test_a_guest_that_floods_ssh_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """paramiko keeps what arrives beyond the window that it announced."""
+    monkeypatch.setattr(shells, "GRANTED_BYTES", 1000)
+    ours, its = socket.socketpair()
+    with ours, its:
+        metered = shells.Metered(ours)
+        for _ in range(5):
+            metered.grant()
+            its.sendall(b"x" * 900)
+            assert len(metered.recv(4096)) == 900
+        its.sendall(b"x" * 101)
+        with pytest.raises(OSError, match="the guest sent more than 1000 bytes that nobody asked for"):
+            metered.recv(4096)
+        assert ours.fileno() == -1
