@@ -274,11 +274,11 @@ def main(configuration: Configuration, cache: Cache, console: Console, pairs: in
     with Progress(console, configuration.roles, 0, 0) as progress, ledger.folder(cache.directory, "bench-") as folder:
         prepared = prepare(cache, configuration, [LXC], progress)
         progress.stage(f"prefetchd at rest: {clock(BEFORE_REST_S + REST_S)} and some")
-        with open_fork(prepared, folder) as rig:
+        with open_fork(configuration, prepared, folder) as rig:
             rest = measure_rest(rig)
         keep(out, {"rest": asdict(rest)})
         console.print(table(rest_rows(rest)))
-        fork = partial(open_fork, prepared, folder)
+        fork = partial(open_fork, configuration, prepared, folder)
         adversary = measure_adversary(fork, configuration.bars, pairs, progress.stage)
         keep(out, {"rest": asdict(rest), "adversary": asdict(adversary)})
         console.print(table(adversary_rows(adversary)))
@@ -286,8 +286,8 @@ def main(configuration: Configuration, cache: Cache, console: Console, pairs: in
 
 
 @contextmanager
-def open_fork(prepared: Prepared, scratch: Path) -> Iterator[Rig]:
-    with ledger.folder(scratch, "fork-") as folder, open_rig(prepared, folder) as rig:
+def open_fork(configuration: Configuration, prepared: Prepared, scratch: Path) -> Iterator[Rig]:
+    with ledger.folder(scratch, "fork-") as folder, open_rig(configuration, prepared, folder) as rig:
         yield rig
 
 

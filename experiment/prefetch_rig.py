@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from experiment.condition import LXC
+from experiment.config import Configuration
 from experiment.prepare import Prepared
-from prefetch.install import BINARIES, stop
+from prefetch.install import BINARIES, TOUCHER, stop
 from testbed.connection import connect
 from testbed.errors import GuestError
 from testbed.guest import Guest, restore
-from testbed.process import run
 from testbed.shell import File, Shell
 
-TOUCHER = Path(__file__).parent.parent / "tests" / "guest_programs" / "toucher.c"
 PLACE = "/root/rig"  # in the guest
 UNIT = "rig"
 CGROUPS = "/sys/fs/cgroup/storm"
@@ -176,21 +175,18 @@ def programs(folder: str) -> list[File]:
 
 
 @contextmanager
-def open_rig(prepared: Prepared, folder: Path, service: bool = False) -> Iterator[Rig]:
+def open_rig(configuration: Configuration, prepared: Prepared, folder: Path, service: bool = False) -> Iterator[Rig]:
     """A rig in a fresh fork, whose overlays are made in ``folder``; with service A or without."""
     snapshot = prepared.snapshots[LXC.name]
-    toucher = folder / "toucher"
-    flags = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-static", "-Wall", "-Wextra", "-Werror")
-    run(["gcc", *flags, "-o", toucher, TOUCHER])
     with ExitStack() as stack:
-        connection, sockets = stack.enter_context(connect("embed"))
+        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
         guest = stack.enter_context(
             restore(connection, sockets, snapshot.image, snapshot.memory, snapshot.disks, folder)
         )
         guest.resume()
-        shell = guest.shell(90)
+        shell = guest.shell(configuration.limits.login_s)
         stack.callback(shell.close)
-        shell.put([File(f"{PLACE}/toucher", toucher.read_bytes(), 0o755), *programs(PLACE)])
+        shell.put([File(f"{PLACE}/toucher", TOUCHER.read_bytes(), 0o755), *programs(PLACE)])
         shell.run("sh", "-c", CLEAR, "sh", PLACE, CGROUPS, "yes" if service else "no")
         with guest.explained():
             yield Rig(guest, shell)

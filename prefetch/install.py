@@ -10,6 +10,7 @@ from testbed.guest import PORT_FOLDER, PREFETCH_PORT
 from testbed.shell import PRESSED_S, File, Shell
 
 BUILD = Path(__file__).parent / "build"
+TOUCHER = BUILD / "toucher"  # for benchmark and tests alone
 BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
 PORT = f"{PORT_FOLDER}/{PREFETCH_PORT}"
 SERVICE = "prefetchd.service"

@@ -21,6 +21,7 @@ SHIPPED = (
     "measure/build/sampler",
     "prefetch/build/prefetchd",
     "prefetch/build/prefetchctl",
+    "prefetch/build/toucher",
     "peers/build/peerd",
     "analysis/paper.toml",
     "experiment/experiments.toml",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from short_run import FORKS, prepare_forks
 
+from experiment.config import load
 from experiment.prefetch_rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
 from experiment.prepare import Prepared
 from testbed.errors import GuestError
@@ -19,6 +20,7 @@ from workloads.service_a.request import request
 pytestmark = FORKS
 
 PROJECT = Path(__file__).parent.parent
+SETTINGS = load(PROJECT / "experiments.toml")
 PACKAGED = PROJECT / "prefetch" / "packaging" / "prefetchd.service"
 MIB = 1024 * 1024
 ALL = "storm=storm/*"  # every container of the rig is a group of its own
@@ -76,7 +78,7 @@ def prepared() -> Prepared:
 
 @pytest.fixture
 def rig(prepared: Prepared, tmp_path: Path) -> Iterator[Rig]:
-    with open_rig(prepared, tmp_path) as rig:
+    with open_rig(SETTINGS, prepared, tmp_path) as rig:
         yield rig
         print(rig.shell.run("journalctl", "--unit", UNIT, "--output", "cat", "--lines", "50", check=False))
 
@@ -404,7 +406,7 @@ def test_a_wake_that_nobody_follows_costs_the_next_wake_and_nothing_else(rig: Ri
 
 
 def test_the_packaged_unit_has_the_rights_that_it_needs(prepared: Prepared, tmp_path: Path) -> None:
-    with open_rig(prepared, tmp_path, service=True) as rig:
+    with open_rig(SETTINGS, prepared, tmp_path, service=True) as rig:
         container = f"{CGROUPS}/../lxc.payload.service_a"
         settings = "[prefetchd]\npolicy = working-set\nstate = /var/lib/prefetchd\nsettle-ms = 2000\n"
         events = "events = /var/log/prefetchd/events\n"
