@@ -20,6 +20,8 @@
 # make nightly-good     what was packed is the last good run from now on: results/last-good; with ACCEPT=yes, or as long
 #                       as there is none, results/accepted, too
 # make growth           how time, disk and report grow with a run's cells, without a guest; fails if a bar is missed
+#
+# PAGING_CACHE=DIR says where images and snapshots are, for run.py and the tests (.cache in a checkout of one's own).
 
 PYTHON := .venv/bin/python
 C_PARTS := workloads/alpha measure prefetch peers
@@ -110,7 +112,7 @@ nightly-compare: setup
 nightly-bundle: setup
 	rm -rf "$(BUNDLE)"
 	mkdir -p "$(BUNDLE)"
-	cp .cache/*.failed.log "$(BUNDLE)" 2>/dev/null || true
+	cp "$${PAGING_CACHE:-.cache}"/*.failed.log "$(BUNDLE)" 2>/dev/null || true
 	$(PYTHON) run.py pack latest "$(BUNDLE)/run"
 
 nightly-good:

@@ -20,6 +20,7 @@ try:
     from experiment.interrupts import INTERRUPTED, Interrupts
     from experiment.progress import set_up_log
     from experiment.reading import SHIPPED
+    from testbed.cache import default_cache
     from testbed.errors import HarnessError, HostError, printable
 except ModuleNotFoundError as missing:
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
@@ -29,7 +30,6 @@ except ModuleNotFoundError as missing:
         host.show(host.tools(), print)
     sys.exit(3)
 
-PACKAGE = "container-paging"
 EXAMPLES = """\
 examples:
   python run.py                               the paper's figure and the prefetch: 30 cells
@@ -51,14 +51,7 @@ exit codes: 0 done; 1 some cell does not count, or compare --fail-on found it; 2
 
 def place(name: str) -> Path:
     """Of a folder that is written to: in the checkout, or where such things go if the package was installed."""
-    if (PROJECT / "pyproject.toml").exists():
-        return PROJECT / name
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    installed = {
-        "results": Path.cwd() / name,
-        ".cache": caches / PACKAGE,
-    }
-    return installed[name]
+    return (PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()) / name
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--config", type=Path, default=SHIPPED, metavar="FILE",
                      help="every number of the experiment (experiments.toml)")  # fmt: skip
     top.add_argument("--results", type=Path, default=place("results"), metavar="DIR", help="results go below DIR")
-    top.add_argument("--cache", type=Path, default=place(".cache"), metavar="DIR",
+    top.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR",
                      help="images and warm snapshots (about 5 GB)")  # fmt: skip
     top.add_argument("-v", "--verbose", action="store_true", help="show each step")
     top.add_argument("--accel", choices=("auto", "kvm", "tcg"), help="what runs the guest's instructions")

@@ -48,5 +48,5 @@ def row(entry: Entry) -> tuple[str, str, str]:
 
 def described(leftover: ledger.Leftover) -> str:
     """A leftover in a line: the folder, its size, and the processes that ran in it."""
-    running = f", and {', '.join(f'process {p.pid}' for p in leftover.processes)}" if leftover.processes else ""
+    running = f", and {', '.join(f'process {pid}' for pid in leftover.processes)}" if leftover.processes else ""
     return f"{leftover.folder} ({leftover.bytes / 1e6:.1f} MB){running}"

@@ -48,7 +48,7 @@ def dispatch(given: argparse.Namespace) -> int:
     if given.command == "bench":
         return measure_costs(given, console)
     if given.command == "clean":
-        return cleaning.main(Cache(given.cache.resolve()), console, empty_cache=given.images, dry_run=given.dry_run)
+        return cleaning.main(Cache(given.cache), console, empty_cache=given.images, dry_run=given.dry_run)
     if given.command == "prepare":
         return build(given, console)
     if given.command == "shell":
@@ -128,5 +128,5 @@ def work(given: argparse.Namespace, console: Console) -> int:
         from experiment.worker import Offer, serve
     console.print(f"worker of {given.scheduler_address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")
     offer = Offer(given.guests, given.host, given.port)
-    serve(given.scheduler_address, offer, given.cache.resolve(), given.cache_limit)
+    serve(given.scheduler_address, offer, given.cache, given.cache_limit)
     return 0

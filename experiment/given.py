@@ -23,7 +23,7 @@ GUEST_GIB = 1
 
 def open_cache(given: argparse.Namespace, console: Console) -> Cache:
     """The cache, after what killed runs have left is cleared up. From here on this process has a ledger."""
-    cache = Cache(given.cache.resolve())
+    cache = Cache(given.cache)
     ledger.begin(cache.directory)
     clear_up(cache, console)
     return cache

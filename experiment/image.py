@@ -31,7 +31,8 @@ def resolve(configuration: Configuration, cache: Cache) -> Dataset:
         commit=section.commit,
         timeout_s=section.timeout_s,
     )
-    return employees.resolve(settings, cache.directory / "dataset")
+    with cache.own("dataset") as folder:
+        return employees.resolve(settings, folder)
 
 
 def database_stage(cache: Cache, configuration: Configuration, root: Path, dataset: Dataset) -> Path:

@@ -154,7 +154,7 @@ def finish(store: Store, settings: Configuration, given: argparse.Namespace, con
     """Of a run whose cells are done: it may have been killed while it was drawn."""
     console.print(f"{given.resume} is done; nothing is left to run")
     if not given.dry_run:
-        clear_up(Cache(given.cache.resolve()), console)
+        clear_up(Cache(given.cache), console)
         with store.locked():
             draw(store.folder, settings)
         if (store.folder / REPORT).exists():

@@ -27,12 +27,10 @@ from experiment.pools import lost, this_host
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
 from testbed import ledger
-from testbed.cache import Cache
+from testbed.cache import ENVIRONMENT, Cache, default_cache
 from testbed.errors import HostError, UsageError, WorkerLost
-from testbed.process import PROJECT
 
-CACHE = "PAGING_CACHE"  # in the environment: where this worker's cache is
-CACHE_LIMIT = "PAGING_CACHE_GB"  # beside it: its limit
+CACHE_LIMIT = "PAGING_CACHE_GB"  # in the environment, beside the cache: its limit
 GUEST = "guest"  # the resource: guests that a worker may run at a time
 JOIN_S = 60  # for the scheduler to be there
 TLS = "docs/cluster.md, TLS"
@@ -126,7 +124,7 @@ def ready(order: Order) -> Prepared:
 
 
 def own_cache() -> Cache:
-    cache = Cache(Path(os.environ.get(CACHE) or PROJECT / ".cache").resolve())
+    cache = Cache(default_cache())
     ledger.begin(cache.directory)
     return cache
 
@@ -134,7 +132,7 @@ def own_cache() -> Cache:
 def serve(scheduler: str, offer: Offer, cache: Path, cache_limit: float) -> None:
     """Be a worker for as long as the scheduler is there; ``cache_limit`` in GB. Raises HostError if it is not."""
     require_certificate(scheduler)
-    os.environ[CACHE] = str(cache)
+    os.environ[ENVIRONMENT] = str(cache)
     os.environ[CACHE_LIMIT] = str(cache_limit)
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it sets its own when it is imported
     ledger.reconcile(own_cache().directory)

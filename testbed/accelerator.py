@@ -11,12 +11,15 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from testbed import ledger, ownership
 from testbed.errors import HostError
 from testbed.process import run
 
 log = logging.getLogger(__name__)
 
 KVM = Path("/dev/kvm")
+REMEMBERED = "accelerator.json"  # of the cache
+REMEMBERED_LIMIT = 64 << 10  # bytes
 TRIAL_SECONDS = 15
 # A kernel without a root file system ends with this panic: it has come all the way through its own boot.
 BOOTED = "Unable to mount root fs"
@@ -83,17 +86,20 @@ def machine_key() -> dict[str, str]:
 
 
 def remembered(cache: Path) -> Accelerator | None:
+    """What was found out here before; not what somebody else has put there."""
     try:
-        stored = json.loads((cache / "accelerator.json").read_text())
+        with os.fdopen(ownership.open_file(cache / REMEMBERED, os.O_RDONLY), "rb") as file:
+            stored = json.loads(file.read(REMEMBERED_LIMIT))
         return Accelerator(**stored["accelerator"]) if stored["machine"] == machine_key() else None
     except (OSError, ValueError, KeyError, TypeError, HostError):
         return None
 
 
 def remember(cache: Path, found: Accelerator) -> Accelerator:
-    cache.mkdir(parents=True, exist_ok=True)
+    """Two runs may find out at once: the last one's word stays. Raises HostError if the cache is not ours."""
     text = json.dumps({"machine": machine_key(), "accelerator": asdict(found)}, indent=2)
-    unfinished = cache / f".accelerator-{os.getpid()}"  # two runs may find out at once
-    unfinished.write_text(text)
-    unfinished.replace(cache / "accelerator.json")
+    with ledger.folder(ownership.own_folder(cache), "accelerator-") as unfinished:
+        (unfinished / REMEMBERED).touch(0o600)
+        (unfinished / REMEMBERED).write_text(text)
+        (unfinished / REMEMBERED).replace(cache / REMEMBERED)
     return found

@@ -3,6 +3,9 @@
 An entry is a folder ``<name>-<digest>``. It appears by one rename, when it is whole, and goes by one, so whatever
 dies half-way leaves nothing that looks finished. Beside it lies ``<name>-<digest>.lock``: held alone to build or to
 remove the entry, shared by all who use it. That file's time is the time of the last use.
+
+A cache is one user's, whose processes share it. A checksum finds damage, not forgery, and a saved guest carries the
+words that start its emulator: what others can write is not used (testbed.ownership).
 """
 
 import hashlib
@@ -19,8 +22,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from testbed import checksums, ledger, lock
+from testbed import checksums, lock, ownership, programs
 from testbed.errors import HostError
+from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +32,24 @@ DIGEST_LENGTH = 16  # hex digits kept in folder names: 64 bits, plenty for one m
 UNFINISHED = "unfinished-"
 ENTRY = re.compile(rf"(?!{UNFINISHED}).+-[0-9a-f]{{{DIGEST_LENGTH}}}")
 RETRY_S = 0.2  # seconds
-OTHER_CACHE = "give another one: python run.py --cache DIR"
+NOTE = "started.json"  # of an unfinished entry: which processes may be at work in it
+PACKAGE = "container-paging"
+ENVIRONMENT = "PAGING_CACHE"  # where the cache is, unless the command line says it
 
 # The entries that this process has found whole, with the shared locks that keep them so for the rest of its life.
 held: dict[Path, FileIO] = {}
 
 
 State = tuple[int, int]  # inode and time of a folder: another one has others
+
+
+def default_cache() -> Path:
+    """Where the environment says; else in a checkout of our own; else where a user's caches are."""
+    if said := os.environ.get(ENVIRONMENT):
+        return Path(said)
+    if (PROJECT / "pyproject.toml").exists() and PROJECT.stat().st_uid == os.geteuid():
+        return PROJECT / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACKAGE
 
 
 def digest_of(inputs: Mapping[str, Any]) -> str:
@@ -65,25 +80,48 @@ class Entry:
     folder: Path
     bytes: int  # on disk, without holes
     used: float  # last, as time.time() counts
-    in_use: bool  # or being built anew, or not for this user to lock
+    in_use: bool  # or being built anew
 
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache folder, shared with other processes. Entries are never changed once they are there."""
+    """The cache folder, shared with other processes. Entries are never changed once they are there.
 
-    directory: Path
+    Raises HostError if somebody else can write the folder, or put another one in its place.
+    """
+
+    directory: Path  # without links
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", ownership.require_place(self.directory))
 
     def find(self, name: str, inputs: Mapping[str, Any]) -> Path | None:
-        """The entry's folder if it is there."""
+        """The entry's folder if it is there. Raises HostError if it is not ours alone."""
         entry = self._entry(name, inputs)
-        return entry if entry.is_dir() else None
+        try:
+            ownership.require_tree(entry)
+        except FileNotFoundError:
+            return None
+        return entry
+
+    @contextmanager
+    def own(self, name: str) -> Iterator[Path]:
+        """A folder of the cache that others fill, and read again by names: all in it is ours alone, and stays so.
+
+        Raises HostError if it is not.
+        """
+        folder = ownership.own_folder(self.directory / name)
+        ownership.require_tree(folder)
+        try:
+            yield folder
+        finally:
+            ownership.close_to_others(folder)
 
     def obtain(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
         """The entry's folder, built by ``build(folder)`` unless it is there and whole; nobody removes it while we live.
 
         A second process that wants the same entry waits for the first instead of building it twice.
-        Raises whatever ``build`` raises, and HostError if the cache is not this user's to read or write.
+        Raises whatever ``build`` raises, and HostError if it cannot be written, or is not ours alone.
         """
         entry = self._entry(name, inputs)
         if entry in held and not entry.is_dir():  # removed by hand
@@ -107,7 +145,7 @@ class Cache:
         return [entry for _, entry in sorted(found, key=lambda pair: (pair[1].used, -pair[0]))]
 
     def remove(self, entry: Entry) -> bool:
-        """Remove an entry, unless it is in use or another user's. Whether it is gone."""
+        """Remove an entry, unless it is in use. Whether it is gone. Raises HostError if it is not ours alone."""
         return self._tidy(entry.folder.name, self._discard)
 
     def shrink(self, limit: int) -> list[Entry]:
@@ -156,12 +194,12 @@ class Cache:
 
     def _share(self, name: str) -> FileIO:
         """The lock of those who use an entry. Raises HostError if this user cannot have it."""
+        ownership.own_folder(self.directory)
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             return lock.share(self._lock_file(name), f"waiting for another process that builds {name}")
         except OSError as error:
             raise HostError(
-                f"the cache folder {self.directory} cannot be written: {error.strerror}", OTHER_CACHE
+                f"the cache folder {self.directory} cannot be written: {error.strerror}", ownership.ANOTHER
             ) from error
 
     def _alone(self, entry: Path, seen: State | None) -> FileIO | None:
@@ -187,17 +225,19 @@ class Cache:
 
     def _build(self, entry: Path, problem: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> None:
         unfinished = self._unfinished(entry.name)
-        with permitted(entry):
-            if entry.is_dir():
-                log.warning("%s in the cache is damaged and is built again: %s", entry.name, problem)
-                self._discard(entry.name)
-            self._remove_unfinished(entry.name)
-            unfinished.mkdir(mode=0o700)
+        if entry.is_dir():
+            log.warning("%s in the cache is damaged and is built again: %s", entry.name, problem)
+            self._discard(entry.name)
+        self._remove_unfinished(entry.name)
+        unfinished.mkdir(mode=0o700)
         try:
+            programs.note(unfinished / NOTE)
             build(unfinished)
+            (unfinished / NOTE).unlink()
             (unfinished / "inputs.json").write_text(json.dumps(inputs, indent=2, sort_keys=True))
             log.info("adding checksums to %s", entry.name)
             checksums.write(unfinished)
+            ownership.close_to_others(unfinished)
         except BaseException:
             self._keep_log(unfinished, entry.name)
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -206,12 +246,13 @@ class Cache:
         unfinished.rename(entry)
 
     def _problem(self, entry: Path) -> str | None:
-        """Why the entry cannot be used; None if it can. Raises HostError if this user may not even look."""
-        with permitted(entry):
-            if not entry.is_dir():
-                return "it is not there"
-            log.info("checking %s", entry.name)
-            return checksums.damage(entry)
+        """Why the entry cannot be used; None if it can. Raises HostError if it is not ours alone."""
+        try:
+            ownership.require_tree(entry)
+        except FileNotFoundError:
+            return "it is not there"
+        log.info("checking %s", entry.name)
+        return checksums.damage(entry)
 
     def _keep_log(self, unfinished: Path, name: str) -> None:
         """A failed build leaves its log, and only its log: ``<name>.failed.log``."""
@@ -244,14 +285,18 @@ class Cache:
         """Remove an entry, at once for everybody who looks. Its lock must be held."""
         self._remove_unfinished(name)
         with suppress(FileNotFoundError):
+            ownership.require(self.directory / name)
             (self.directory / name).rename(self._unfinished(name))
         self._remove_unfinished(name)
 
     def _remove_unfinished(self, name: str) -> None:
         """What a killed build has left, and the programs that may still be at work in it. The lock must be held."""
-        if self._unfinished(name).exists():
-            ledger.end(tuple(ledger.processes_of(self._unfinished(name))))
-            shutil.rmtree(self._unfinished(name))
+        folder = self._unfinished(name)
+        with suppress(FileNotFoundError):
+            ownership.require(folder)
+            if marked := programs.noted(folder / NOTE):
+                programs.end_processes_of(folder, marked)
+            shutil.rmtree(folder)
 
     def _entry(self, name: str, inputs: Mapping[str, Any]) -> Path:
         return self.directory / f"{name}-{digest_of(inputs)[:DIGEST_LENGTH]}"
@@ -267,8 +312,7 @@ def note_use() -> None:
     """All that this process holds is in use now: all get the same time, for ``Cache.entries`` to order."""
     now = time.time_ns()
     for handle in held.values():
-        with suppress(OSError):  # another user's lock
-            os.utime(handle.fileno(), ns=(now, now))
+        os.utime(handle.fileno(), ns=(now, now))
 
 
 def state(folder: Path) -> State | None:
@@ -278,14 +322,3 @@ def state(folder: Path) -> State | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns
-
-
-@contextmanager
-def permitted(entry: Path) -> Iterator[None]:
-    """Raises HostError where this user may not do what another may."""
-    try:
-        yield
-    except PermissionError as error:
-        raise HostError(
-            f"{entry.name} in the cache is another user's: {error.filename}: {error.strerror}", OTHER_CACHE
-        ) from error

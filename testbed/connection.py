@@ -19,13 +19,13 @@ from urllib.parse import parse_qsl, urlsplit
 import libvirt
 from pydantic import AfterValidator
 
-from testbed import ledger
+from testbed import ledger, notes
 from testbed.domain import DOMAIN_NAME
 from testbed.errors import HostError
 
 # UNIX socket paths end at 107 bytes (unix(7)), and libvirt appends about 50: the folder's name must be short.
-SHORT_PLACE = Path("/tmp")  # noqa: S108 - only folders of mode 0700 with unpredictable names are made there
-PREFIX = "paging-"
+SHORT_PLACE = ledger.SHORT_PLACE
+PREFIX = notes.PREFIX
 QEMU_CONF = """\
 # No log daemon, no security labels, no cgroups, no namespaces: the embedded driver has none of their daemons.
 stdio_handler = "file"

@@ -1,23 +1,24 @@
 """What this process makes outside its results, written down and synced before it is made.
 
 Everything is a folder with a name of its own: overlays, sockets, libvirt's state, an image in the making. What is
-started for it (QEMU, mmdebstrap) names the folder in its command line, so the folder is all that need be known to
-clear up behind a process that was killed.
+started for it (QEMU, unshare) names the folder in its command line, so the folder and the instant are all that need be
+known to clear up behind a process that was killed (testbed.programs).
 
 A ledger is a file of the cache that its process keeps locked: one whose lock can be had is that of a dead process,
-whatever became of its pid.
+whatever became of its pid. It is read only if nobody else can have written it, and believed only where it names what
+``make`` makes: a folder that is ours, with one of our names, in one of our places. Nothing is followed through a link.
 """
 
 import atexit
 import contextlib
 import fcntl
-import json
 import logging
 import os
-import re
 import secrets
+import shlex
 import shutil
-import zlib
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,55 +26,70 @@ from pathlib import Path
 
 import psutil
 
+from testbed import ownership, programs
 from testbed.errors import HostError
+from testbed.notes import GUESTS, Begun, Gone, Line, Made, Noted, Places, entry, read
+from testbed.programs import Mark
 
 log = logging.getLogger(__name__)
 
 FOLDER = "ledger"  # of the cache
-TERMINATE_S = 3.0  # for a process to tidy up behind itself before it is killed
-LINE_LIMIT = 4096
-PROGRAMS = ("qemu-", "mmdebstrap", "unshare", "python")
-OWN_NAME = re.compile(r"/(?:.*/)?[^/]+[0-9a-f]{8}", re.DOTALL)  # as make() gives them
+SHORT_PLACE = Path("/tmp")  # noqa: S108 - only folders of mode 0700 with unpredictable names are made there
+SIZE_LIMIT = 64 << 20  # bytes: the ledger of 100,000 cells
 
 
 @dataclass(frozen=True)
 class Leftover:
     """A folder that a dead process left behind, and the processes that belong to it. ``bytes`` are allocated ones."""
 
-    folder: Path
+    noted: Noted
     bytes: int
-    processes: tuple[psutil.Process, ...]
+    processes: tuple[int, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.noted.folder
 
     def remove(self) -> None:
         """Ends the processes, then removes the folder. Raises HostError if it stays."""
-        end(self.processes)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.exists():
-            raise HostError(f"{self.folder} cannot be removed", f"look at it, then: rm -r {self.folder}")
+        if self.noted.mark:
+            programs.end_processes_of(self.folder, self.noted.mark)
+        remove(self.folder)
 
 
 class Ledger:
     """This process's own. Raises HostError wherever it cannot be written: then nothing is made, either."""
 
     def __init__(self, cache: Path) -> None:
-        self._held: list[Path] = []
-        self.cache = cache
-        self._path = cache / FOLDER / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self._held: dict[Path, Mark] = {}
+        self.cache = ownership.own_folder(cache)
+        self._places = places(self.cache)
+        self._mark = programs.mark()
+        for name in (GUESTS, FOLDER):
+            ownership.own_folder(self.cache / name)
+        self._path = self.cache / FOLDER / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         unlocked = self._path.with_suffix(".new")  # nobody takes it for a dead process's before it is locked
         try:
-            cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._file = os.fdopen(os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+            descriptor = ownership.open_file(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            self._file = os.fdopen(descriptor, "wb", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             unlocked.rename(self._path)
         except OSError as error:
             raise unwritable(self._path, error) from error
+        self._write(Begun(mark=self._mark))
 
     def make(self, parent: Path, prefix: str) -> Path:
-        """A new folder of mode 0700 with a name that nobody else has."""
+        """A new folder of mode 0700 with a name that nobody else has.
+
+        Raises ValueError for one that whoever clears up would not believe: testbed.notes lists them.
+        """
         folder = new_name(parent, prefix)
-        self._write("folder", folder)
-        self._held.append(folder)
+        if not self._places.hold(folder):
+            raise ValueError(f"{folder} is none of the ledger's names and places")
+        ownership.require_parents(folder)
+        mark = self._mark.model_copy(update={"since": programs.now()})
+        self._write(Made(folder=str(folder), since=mark.since))
+        self._held[folder] = mark
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
@@ -82,22 +98,22 @@ class Ledger:
 
     def gone(self, folder: Path) -> None:
         """``folder`` is not there any more, or stays for good under another name."""
-        self._held.remove(folder)
+        del self._held[folder]
         with contextlib.suppress(HostError):  # who reads it finds no such folder
-            self._write("gone", folder)
+            self._write(Gone(gone=str(folder)))
 
     def close(self) -> None:
         """Remove what is still there, and end what runs in it: for the way out, whichever it is. Twice does no harm."""
-        for folder in reversed(self._held):
+        for folder, mark in reversed(self._held.items()):
             with contextlib.suppress(HostError):
-                look_at(folder).remove()
+                look_at(Noted(folder, mark)).remove()
         self._held.clear()
         self._path.unlink(missing_ok=True)
         self._file.close()
 
-    def _write(self, kind: str, folder: Path) -> None:
+    def _write(self, line: Line) -> None:
         try:
-            self._file.write(entry(kind, folder))
+            self._file.write(entry(line))
             os.fsync(self._file.fileno())
         except OSError as error:
             raise unwritable(self._path, error) from error
@@ -116,7 +132,9 @@ def begin(cache: Path) -> None:
 
 def abandon() -> None:
     """End all children, and all that is listed, now, from any thread: the process is about to end."""
-    end(tuple(psutil.Process().children(recursive=True)))
+    children = {child.pid: child for child in psutil.Process().children(recursive=True)}
+    programs.end(children, lambda pid: children[pid].is_running())
+    psutil.wait_procs(list(children.values()), timeout=0)  # reaped: not every container has an init for them
     if _current:
         _current.close()
         with contextlib.suppress(HostError):  # what children have left that had ledgers of their own
@@ -152,99 +170,122 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
         gone(made)
 
 
-def entry(kind: str, folder: Path) -> bytes:
-    """A line: a CRC-32 of the rest, then JSON."""
-    text = json.dumps({kind: str(folder)}).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def read(data: bytes) -> tuple[list[Path], int]:
-    """The folders that a ledger lists, without those that are gone, and how many of its lines are damaged.
-
-    A last line without its end counts as never written: what it announces was not made yet.
-    """
-    folders: dict[Path, None] = {}
-    damaged = 0
-    for line in data.split(b"\n")[:-1]:
-        kind, path = decode(line)
-        if kind == "folder":
-            folders[path] = None
-        elif kind == "gone":
-            folders.pop(path, None)
-        else:
-            damaged += 1
-    return list(folders), damaged
-
-
-def decode(line: bytes) -> tuple[str, Path]:
-    """Kind and folder of a line; the kind is "" if it is not one that ``entry`` makes."""
-    checksum, _, text = line.partition(b" ")
-    if len(line) > LINE_LIMIT or checksum != b"%08x" % zlib.crc32(text):
-        return "", Path()
-    try:
-        ((kind, path),) = json.loads(text).items()
-    except (ValueError, AttributeError):
-        return "", Path()
-    known = kind in ("folder", "gone") and isinstance(path, str) and OWN_NAME.fullmatch(path)
-    return (kind, Path(path)) if known else ("", Path())
-
-
 def leftovers(cache: Path) -> list[Leftover]:
-    """What dead processes have left, of this user; nothing is changed."""
+    """What dead processes have left, of this user; nothing is changed. Raises HostError for a ledger not to be read."""
     found = []
-    for path in sorted((cache / FOLDER).glob("*.jsonl")):
+    for path in ledgers(cache):
         with dead(path) as data:
-            found += [] if data is None else list_leftovers(path, data)
+            found += [] if data is None else list_leftovers(path, data, places(cache))
     return found
 
 
 def reconcile(cache: Path) -> list[Leftover]:
-    """End and remove what dead processes have left. Raises HostError if something stays."""
+    """End and remove what dead processes have left. Raises HostError if something stays, or a ledger is not ours."""
     removed = []
-    for path in sorted((cache / FOLDER).glob("*.jsonl")):
+    for path in ledgers(cache):
         with dead(path) as data:
             if data is None:
                 continue
-            for leftover in list_leftovers(path, data):
+            for leftover in list_leftovers(path, data, places(cache)):
                 leftover.remove()
                 removed.append(leftover)
             path.unlink(missing_ok=True)
     return removed
 
 
+def ledgers(cache: Path) -> list[Path]:
+    """Raises HostError if others may have put them there."""
+    return sorted(ownership.require_place(cache / FOLDER).glob("*.jsonl"))
+
+
+def places(cache: Path) -> Places:
+    return Places(cache.resolve(), frozenset(path.resolve() for path in (SHORT_PLACE, Path(tempfile.gettempdir()))))
+
+
 @contextmanager
 def dead(path: Path) -> Iterator[bytes | None]:
-    """A dead process's ledger, kept locked meanwhile; None if its process lives or it is another user's."""
+    """A dead process's ledger, kept locked meanwhile; None if its process lives.
+
+    Raises HostError unless it is a regular file of ours with one name, of SIZE_LIMIT bytes at most.
+    """
     with contextlib.ExitStack() as stack:
+        data = None
         try:
-            file = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(os.fdopen(ownership.open_file(path, os.O_RDONLY), "rb"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = os.fstat(file.fileno()).st_uid == os.geteuid()
-            data = file.read() if ours else None
-        except OSError:  # it lives, or has just ended in order
-            data = None
+            if why := ledger_fault(os.fstat(file.fileno()), os.geteuid()):
+                raise ownership.refused(path, why)
+            data = file.read()
+        except (BlockingIOError, FileNotFoundError):  # it lives, or has just ended in order
+            pass
+        except OSError as error:
+            raise ownership.refused(path, f"cannot be read: {error.strerror}") from error
         yield data
 
 
-def list_leftovers(path: Path, data: bytes) -> list[Leftover]:
-    folders, damaged = read(data)
-    if damaged:
-        log.warning("%s: %d damaged lines are passed over; what they named may still be there", path, damaged)
-    found = [look_at(folder) for folder in folders if is_ours(folder)]
-    return [leftover for leftover in found if leftover.processes or leftover.folder.exists()]
+def ledger_fault(status: os.stat_result, user: int) -> str | None:
+    """Why a file is no ledger of ours. One without a name is that of a process that has just ended. Pure."""
+    if status.st_uid != user:
+        return f"belongs to uid {status.st_uid}"
+    if status.st_nlink > 1:
+        return f"has {status.st_nlink} names"
+    return "is too large for a ledger" if status.st_size > SIZE_LIMIT else None
+
+
+def list_leftovers(path: Path, data: bytes, known: Places) -> list[Leftover]:
+    listed, damaged = read(data)
+    ours = [noted for noted in listed if known.hold(noted.folder)]
+    if strange := damaged + len(listed) - len(ours):
+        log.warning("%s: %d damaged lines are passed over; what they named may still be there", path, strange)
+    found = [look_at(noted) for noted in ours if is_ours(noted.folder)]
+    left = [leftover for leftover in found if leftover.processes or leftover.folder.exists()]
+    if any(leftover.noted.mark is None for leftover in left):
+        log.warning("%s is of an earlier version: folders are removed, processes are not looked for", path)
+    return left
 
 
 def is_ours(folder: Path) -> bool:
     """Not a link, and not what another user has put in its place. One that was never made counts: it does no harm."""
     try:
-        status = folder.lstat()
-    except OSError:
+        with opened(folder.parent) as parent:
+            return is_own_folder(os.stat(folder.name, dir_fd=parent, follow_symlinks=False))
+    except FileNotFoundError:
         return True
-    return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
-def look_at(folder: Path) -> Leftover:
-    return Leftover(folder, allocated(folder), tuple(processes_of(folder)))
+def is_own_folder(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[int]:
+    """A descriptor of a folder that is not a link: what is done by it is not done elsewhere. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def remove(folder: Path) -> None:
+    """A folder of ours with all that is in it, by the descriptor of its parent. Raises HostError if it stays."""
+    try:
+        with opened(folder.parent) as parent:
+            if is_own_folder(os.stat(folder.name, dir_fd=parent, follow_symlinks=False)):
+                shutil.rmtree(folder.name, dir_fd=parent, ignore_errors=True)
+            os.stat(folder.name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError(f"{folder} cannot be removed: {error.strerror}", f"look at {folder.parent}") from error
+    raise HostError(f"{folder} cannot be removed", f"look at it, then: rm -r {shlex.quote(str(folder))}")
+
+
+def look_at(noted: Noted) -> Leftover:
+    found = programs.processes_of(noted.folder, noted.mark) if noted.mark else ()
+    return Leftover(noted, allocated(noted.folder), found)
 
 
 def allocated(folder: Path) -> int:
@@ -257,28 +298,5 @@ def allocated(folder: Path) -> int:
     return total
 
 
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """Programs that we start, of this user, whose command line names ``folder``: not who looks at a console there."""
-    found = []
-    for process in psutil.process_iter(["name", "cmdline", "uids"]):
-        words, users = process.info["cmdline"] or [], process.info["uids"]
-        ours = users is not None and users.real == os.getuid() and process.pid != os.getpid()
-        if ours and process.info["name"].startswith(PROGRAMS) and any(str(folder) in word for word in words):
-            found.append(process)
-    return found
-
-
-def end(processes: tuple[psutil.Process, ...]) -> None:
-    """A request to end, and after a while the end. Those that are somebody else's by now are not touched."""
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    _, left = psutil.wait_procs(processes, timeout=TERMINATE_S)
-    for process in left:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=TERMINATE_S)
-
-
 def unwritable(path: Path, error: OSError) -> HostError:
-    return HostError(f"{path} cannot be written: {error.strerror}", "give another folder: python run.py --cache DIR")
+    return HostError(f"{path} cannot be written: {error.strerror}", ownership.ANOTHER)

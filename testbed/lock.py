@@ -1,4 +1,4 @@
-"""Locks on files (flock(2)) that whoever has one may remove.
+"""Locks on files (flock(2)) of ours that whoever has one may remove.
 
 A lock belongs to the open file that is handed out: closing it, or the end of the process, gives the lock back.
 It is advisory, and a second open file of the same process is kept out like another process's.
@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
 
+from testbed import ownership
+
 log = logging.getLogger(__name__)
 
 
 def share(path: Path, waiting: str) -> FileIO:
     """The shared lock on ``path``, which others may share, too; ``waiting`` is said if it is not to be had at once.
 
-    Raises OSError if the file can be neither made nor read.
+    Raises OSError if the file can be neither made nor written, HostError if it is not ours alone.
     """
 
     def wait(handle: FileIO) -> None:
@@ -32,7 +34,7 @@ def share(path: Path, waiting: str) -> FileIO:
 
 
 def attempt(path: Path) -> FileIO | None:
-    """The exclusive lock on ``path``; None if it is held, or if this user may not even read the file."""
+    """The exclusive lock on ``path``; None if it is held, or cannot be. Raises HostError if it is not ours alone."""
     try:
         return _locked(path, lambda handle: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB))
     except OSError:
@@ -41,7 +43,7 @@ def attempt(path: Path) -> FileIO | None:
 
 def is_free(path: Path) -> bool:
     """Whether nobody holds a lock on ``path`` now; makes no file."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return True
     handle = attempt(path)
     if handle is None:
@@ -54,22 +56,11 @@ def _locked(path: Path, lock: Callable[[FileIO], None]) -> FileIO:
     """The file at ``path``, opened and locked; again, if it was removed between the two."""
     while True:
         with ExitStack() as stack:
-            handle = stack.enter_context(_open(path))
+            handle = stack.enter_context(FileIO(ownership.open_file(path, os.O_RDWR | os.O_CREAT), "r+"))
             lock(handle)
             if _is_at(handle, path):
                 stack.pop_all()  # it stays open
                 return handle
-
-
-def _open(path: Path) -> FileIO:
-    """For reading and writing, or, where another user's file allows no more, for reading: enough for a lock."""
-    try:
-        return FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
-    except OSError as refused:
-        try:
-            return FileIO(os.open(path, os.O_RDONLY))
-        except OSError:
-            raise refused from None
 
 
 def _is_at(handle: FileIO, path: Path) -> bool:

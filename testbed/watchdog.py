@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed import ledger
+from testbed import ledger, programs
 from testbed.errors import GuestError, HarnessError, LibvirtStuck
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def limited(what: str, folder: Path) -> Iterator[None]:
         expired.set()
         log.error("libvirt: %s has not returned for %.0f s; ending its QEMU", what, seconds)
         dump_stacks(folder / STACKS)
-        ledger.end(tuple(ledger.processes_of(folder)))
+        programs.end_processes_of(folder, programs.own_mark())
         if not done.wait(GRACE_S):
             give_up(what)
 

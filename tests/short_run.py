@@ -22,12 +22,12 @@ from experiment.condition import LXC
 from experiment.config import load
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from testbed import ledger
-from testbed.cache import Cache
+from testbed import ledger, notes, programs
+from testbed.cache import Cache, default_cache
 from testbed.connection import PREFIX, SHORT_PLACE
 
 PROJECT = Path(__file__).parent.parent
-CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache")).resolve()
+CACHE = default_cache().resolve()
 CONDITIONS = ("baseline", "working-set")
 FORKS = [pytest.mark.guest, pytest.mark.forks]
 
@@ -99,7 +99,7 @@ def prepare_forks() -> Prepared:
 
 def processes() -> list[psutil.Process]:
     """Guests of our cache, and whatever else is at work for a run in it."""
-    return ledger.processes_of(CACHE / "guests")
+    return [psutil.Process(pid) for pid in programs.processes_of(CACHE / "guests", programs.own_mark())]
 
 
 def short_folders() -> set[Path]:
@@ -107,7 +107,7 @@ def short_folders() -> set[Path]:
     found = set(SHORT_PLACE.glob(f"{PREFIX}*"))
     for path in ledgers_of_tests():
         with contextlib.suppress(FileNotFoundError):  # its process has just ended
-            found -= set(ledger.read(path.read_bytes())[0])
+            found -= {noted.folder for noted in notes.read(path.read_bytes())[0]}
     return {path for path in found if path.exists()}
 
 
@@ -118,6 +118,13 @@ def assert_nothing_left(before: set[Path]) -> None:
     assert short_folders() <= before
     assert set((CACHE / ledger.FOLDER).iterdir()) <= ledgers_of_tests()
     assert locks_of_others() == []
+
+
+def end_runners(folder: Path) -> None:
+    """Those that we have started with results in ``folder``."""
+    for child in psutil.Process().children():
+        if any(str(folder) in word for word in child.cmdline()):
+            child.kill()
 
 
 def pids_of_tests() -> set[int]:

@@ -66,8 +66,10 @@ def test_what_a_killed_build_left_is_not_taken_for_an_entry(tmp_path: Path) -> N
 
 def test_an_unwritable_cache_is_the_hosts_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    with pytest.raises(HostError, match="file is no folder"):
+        Cache(tmp_path / "file")
     with pytest.raises(HostError, match="cannot be written"):
-        Cache(tmp_path / "file").obtain("stage", {}, lambda _: None)
+        Cache(tmp_path / "file" / "below").obtain("stage", {}, lambda _: None)
 
 
 def test_digests_follow_content_names_and_modes(tmp_path: Path) -> None:

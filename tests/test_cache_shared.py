@@ -1,6 +1,5 @@
-"""The cache in the hands of several processes, and of several users."""
+"""The cache in the hands of several processes of a user."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,19 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from cache_use import forget, never, only, write_content
 
-from testbed import checksums, lock
-from testbed.cache import Cache, Entry
-from testbed.errors import HostError
+from testbed import lock
+from testbed.cache import Cache
 
 PROJECT = Path(__file__).parent.parent
-NOBODY = 65534
 
 # Another process that obtains an entry, and says so, step by step; a line on its input lets it go on.
 OTHER = """
@@ -199,70 +194,3 @@ def test_removing_and_obtaining_at_once(tmp_path: Path) -> None:
         for future in [pool.submit(remove), pool.submit(use), pool.submit(use)]:
             future.result()
     assert lock.is_free(tmp_path / f"{entry.name}.lock")
-
-
-def as_nobody(work: Callable[[], None]) -> None:
-    """Call ``work`` in a process of a user who owns nothing."""
-
-    def become_nobody() -> None:
-        forget()
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        work()
-
-    process = get_context("fork").Process(target=become_nobody)
-    process.start()
-    process.join(10)
-    assert process.exitcode == 0
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that any user can reach."""
-    with TemporaryDirectory(dir="/tmp") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
-def test_another_user_who_may_read_shares_the_entry(public: Path) -> None:
-    cache = Cache(public)
-    entry = cache.obtain("stage", {}, write_content)
-    entry.chmod(0o755)
-    forget()
-    used = only(cache).used
-
-    def work() -> None:
-        assert cache.obtain("stage", {}, never) == entry
-        assert only(cache).in_use
-        assert not cache.remove(only(cache))
-        forget()
-        assert not cache.remove(only(cache)), "not this user's"
-
-    as_nobody(work)
-    assert only(cache) == Entry(entry, only(cache).bytes, used, in_use=False)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
-def test_another_user_who_may_not_read_is_told_what_to_do(public: Path) -> None:
-    cache = Cache(public)
-    entry = cache.obtain("stage", {}, write_content)
-
-    def refused(name: str) -> None:
-        with pytest.raises(HostError, match="--cache DIR"):
-            cache.obtain(name, {}, never)
-
-    def work() -> None:
-        refused("stage")
-        refused("new")
-
-    as_nobody(work)
-    entry.chmod(0o755)
-    (entry / "content").chmod(0o600)
-    as_nobody(lambda: refused("stage"))
-    (entry / "content").chmod(0o644)
-    (entry / checksums.NAME).write_text("damaged")
-    forget()
-    as_nobody(lambda: refused("stage"))
-    assert sorted(p.name for p in entry.iterdir()) == ["checksums.json", "content", "inputs.json"]

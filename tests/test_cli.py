@@ -9,7 +9,7 @@ from fake_run import write_run
 
 import run
 from experiment import commands, given
-from testbed import ledger
+from testbed import ledger, notes
 from testbed.cache import Cache, held
 
 PROJECT = Path(__file__).parent.parent
@@ -187,7 +187,7 @@ def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: 
     overlays = tmp_path / "cache" / "guests" / "01-baseline-0a1b2c3d"
     overlays.mkdir(parents=True)
     (overlays / "swap.qcow2").write_bytes(bytes(3_000_000))
-    (place / "1-00000000.jsonl").write_bytes(ledger.entry("folder", overlays))
+    (place / "1-00000000.jsonl").write_bytes(notes.entry(notes.Made(folder=str(overlays))))
     entry = Cache(tmp_path / "cache").obtain("disk", {}, lambda folder: (folder / "root.raw").touch())
     held.pop(entry).close()
     for _ in range(2):

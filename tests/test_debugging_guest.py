@@ -27,14 +27,14 @@ from experiment.progress import Progress
 from experiment.root_shell import Wanted, fork
 from experiment.store import Store
 from testbed import terminal
-from testbed.cache import Cache
+from testbed.cache import Cache, default_cache
 from testbed.keys import make_pair
 
 pytestmark = pytest.mark.guest
 long = pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
 
 PROJECT = Path(__file__).parent.parent
-CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
+CACHE = default_cache()
 CONFIGURATION = PROJECT / "experiments.toml"
 CELL = "01-working-set-200"
 

@@ -5,7 +5,6 @@ They share the project's cache, so that image and warm snapshots are built once.
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from experiment.image import build_image, resolve
 from experiment.snapshot import Snapshot, inputs
 from measure.stream import Start, read_stream
 from testbed.accelerator import choose, probe
-from testbed.cache import Cache
+from testbed.cache import Cache, default_cache
 from testbed.connection import connect
 from testbed.guest import Guest, restore
 from testbed.shell import Shell
@@ -31,7 +30,7 @@ from workloads.service_a.dataset import EXPECTED_ROWS
 pytestmark = pytest.mark.guest
 
 PROJECT = Path(__file__).parent.parent
-CACHE = Path(os.environ.get("PAGING_CACHE", PROJECT / ".cache"))
+CACHE = default_cache()
 MIB = 1024 * 1024
 
 

@@ -10,25 +10,25 @@ import psutil
 import pytest
 
 PROJECT = Path(__file__).parent.parent
-# argv: cache, place, what the end in order does, what comes first. Has a folder and a child, as a run has.
+# argv: cache, what the end in order does, what comes first. Has a folder and a child, as a run has.
 PROGRAM = """
 import subprocess, sys, time
 from pathlib import Path
 from experiment.interrupts import INTERRUPTED, Interrupts
 from testbed import ledger
 import experiment.interrupts
-exec(sys.argv[4])
+exec(sys.argv[3])
 ledger.begin(Path(sys.argv[1]))
 try:
     with Interrupts():
-        with ledger.folder(Path(sys.argv[2]), "guest-") as folder:
+        with ledger.folder(Path(sys.argv[1]) / "guests", "shell-") as folder:
             words = [sys.executable, "-c", "import time; time.sleep(1000)", str(folder)]
             child = subprocess.Popen(words, start_new_session=True)
             try:
                 print(child.pid, flush=True)
                 time.sleep(1000)
             finally:
-                exec(sys.argv[3])
+                exec(sys.argv[2])
                 child.kill()
                 child.wait()
                 print("in order", flush=True)
@@ -38,16 +38,14 @@ except KeyboardInterrupt:
 
 
 def start(tmp_path: Path, ending: str, first: str = "pass") -> tuple["subprocess.Popen[str]", psutil.Process]:
-    words = [sys.executable, "-c", PROGRAM, str(tmp_path / "cache"), str(tmp_path), ending, first]
+    words = [sys.executable, "-c", PROGRAM, str(tmp_path / "cache"), ending, first]
     program = subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert program.stdout
     return program, psutil.Process(int(program.stdout.readline()))
 
 
 def left(tmp_path: Path) -> list[str]:
-    return [path.name for path in tmp_path.iterdir() if path.name != "cache"] + [
-        path.name for path in (tmp_path / "cache" / "ledger").iterdir()
-    ]
+    return [path.name for path in (tmp_path / "cache").glob("*/*")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -49,7 +49,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, cwd: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": str(installed), "HOME": str(cwd), "XDG_CACHE_HOME": str(cwd / "caches")}
+    environment = {
+        **os.environ,
+        "PAGING_CACHE": "",
+        "PYTHONPATH": str(installed),
+        "HOME": str(cwd),
+        "XDG_CACHE_HOME": str(cwd / "caches"),
+    }
     script = installed / "bin" / "container-paging"
     return subprocess.run(
         [sys.executable, script, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False

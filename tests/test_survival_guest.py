@@ -19,6 +19,7 @@ from short_run import (
     assert_nothing_left,
     command,
     configuration,
+    end_runners,
     finish,
     last_record,
     processes,
@@ -26,8 +27,6 @@ from short_run import (
     short_folders,
     start,
 )
-
-from testbed import ledger
 
 pytestmark = pytest.mark.guest
 
@@ -45,7 +44,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     configuration(tmp_path)
     before = short_folders()
     yield tmp_path
-    ledger.end(tuple(ledger.processes_of(tmp_path)))  # of a test that failed
+    end_runners(tmp_path)  # of a test that failed
     assert_nothing_left(before)
 
 

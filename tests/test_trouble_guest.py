@@ -20,7 +20,7 @@ from experiment.prepare import Prepared
 from measure.recording import SampleStream
 from measure.stream import Mark
 from testbed import guest as guests
-from testbed import ledger, watch, watchdog
+from testbed import programs, watch, watchdog
 from testbed.connection import connect
 from testbed.errors import (
     ChannelSilent,
@@ -90,8 +90,8 @@ def trouble(guest: Guest, limit: float = 30) -> HarnessError:
 
 
 def qemu(folder: Path) -> psutil.Process:
-    (process,) = ledger.processes_of(folder)
-    return process
+    (pid,) = programs.processes_of(folder, programs.own_mark())
+    return psutil.Process(pid)
 
 
 def test_panic(guest: Guest, shell: Shell) -> None:
@@ -236,7 +236,7 @@ def test_restored_and_destroyed_again_and_again_nothing_leaks(prepared: Prepared
             guest.alive()
             sockets = next(iter(guest.ports.values())).parent
             assert sockets.is_dir()
-        assert ledger.processes_of(folder) == []
+        assert programs.processes_of(folder, programs.own_mark()) == ()
         assert not sockets.exists()
         for path in folder.iterdir():
             path.unlink()

@@ -163,6 +163,29 @@ def test_both_key_the_cache_by_what_images_are_made_of() -> None:
         assert any(covers(pattern, place.resolve()) for pattern in ci), place
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cache_is_said_and_lies_where_root_alone_writes(name: str) -> None:
+    """In a container the checkout, and the home folder too, are those of the runner's user, and the job is root's."""
+    workflow = read(WORKFLOWS / name)
+    (job,) = workflow["jobs"].values()
+    place = job["env"]["PAGING_CACHE"]
+    kept = [step["with"]["path"] for step in steps_of(workflow) if "images-" in str(step.get("with", {}).get("key"))]
+    kept += [step["with"]["path"] for step in steps_of(workflow) if "images.outputs" in str(step.get("with"))]
+    assert kept == [place, place]
+    assert Path(place).is_absolute()
+    assert place.startswith("/var/cache/")
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_the_log_of_a_failed_build_is_bundled_from_where_the_cache_is(tmp_path: Path, said: bool) -> None:
+    cache = tmp_path / ("elsewhere" if said else ".cache")
+    cache.mkdir()
+    (cache / "root-0.failed.log").write_text("why")
+    settings = {"PAGING_CACHE": str(cache)} if said else {}
+    make(tmp_path, "PYTHON=true", "nightly-bundle", **settings)
+    assert (tmp_path / "build" / "nightly" / "root-0.failed.log").read_text() == "why"
+
+
 def test_a_nights_targets_are_explained() -> None:
     used = {step["run"].removeprefix("make ") for step in steps_of(read(WORKFLOWS / "nightly.yml")) if "run" in step}
     assert used - {FIRST} == {*NIGHT, "setup"}
@@ -188,7 +211,7 @@ def test_the_suite_is_run_as_the_settings_say(tmp_path: Path) -> None:
         "run.py --accel kvm --replicates 1 --cache-limit 8"
     )
     (job,) = read(WORKFLOWS / "nightly.yml")["jobs"].values()
-    said = {name: str(value) for name, value in job["env"].items() if name != "ACCEPT"}
+    said = {name: str(value) for name, value in job["env"].items() if name not in ("ACCEPT", "PAGING_CACHE")}
     assert {**night, "REPLICATES": "10"} == said
 
 
