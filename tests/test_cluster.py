@@ -30,6 +30,7 @@ from experiment.cell import Outcome
 from experiment.cluster import Cluster, refuse_namesakes
 from experiment.condition import LXC
 from experiment.config import load
+from experiment.interrupts import INTERRUPTED
 from experiment.plan import Cell
 from experiment.pools import this_host
 from experiment.progress import Progress, Watched
@@ -377,7 +378,8 @@ def free_port() -> int:
 
 @contextmanager
 def running(words: Sequence[str], folder: Path, **environment: str) -> "Iterator[subprocess.Popen[bytes]]":
-    process = subprocess.Popen(words, cwd=folder, env={**os.environ, **environment})
+    with (folder / "said").open("ab") as said:
+        process = subprocess.Popen(words, cwd=folder, env={**os.environ, **environment}, stderr=said)
     try:
         yield process
     finally:
@@ -474,6 +476,22 @@ def test_another_user_of_the_host_runs_nothing_through_scheduler_and_worker_as_d
         for place in (documented.place, f"127.0.0.1:{port}"):
             for scheme, certificates in (("tcp", ()), ("tls", ()), ("tls", (own,))):
                 assert intrude(f"{scheme}://{place}", tmp_path, *certificates) == "refused"
+
+
+@pytest.mark.whole
+def test_a_scheduler_that_is_interrupted_ends_in_order_and_its_workers_do(
+    documented: Documented, tmp_path: Path
+) -> None:
+    with running(run_py(tmp_path, FOUR[2], documented.place), tmp_path) as worker:
+        with Cluster(documented.access, ORDER) as pool:
+            until(pool._workers)
+        documented.scheduler.terminate()
+        assert documented.scheduler.wait(LIMIT_S) == INTERRUPTED
+        assert worker.wait(LIMIT_S) == 0
+    said = (tmp_path / "said").read_text()
+    assert "run.py: interrupted" in said
+    assert "Traceback" not in said
+    assert not list((tmp_path / "cache").glob("dask-*"))
 
 
 def intrude(address: str, folder: Path, *certificate: str) -> str:
