@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent
 OURS = PROJECT / ".venv"
@@ -86,7 +87,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--jobs", type=int, default=1, metavar="N",
                      help="guests at a time on this host; disturbs times, and the result says so (1)")  # fmt: skip
     top.add_argument("--scheduler", metavar="ADDRESS",
-                     help="run the cells on hosts of a Dask scheduler: tcp://HOST:8786 (docs/cluster.md)")  # fmt: skip
+                     help="run the cells on hosts of a scheduler: tls://HOST:8786 (docs/cluster.md)")  # fmt: skip
+    add_access(top, of="with --scheduler: ")
     top.add_argument("--workers", type=int, default=1, metavar="N",
                      help="with --scheduler: begin once so many are there, within 10 minutes (1)")  # fmt: skip
     top.add_argument("--cache-limit", type=float, default=30, metavar="GB",
@@ -119,8 +121,15 @@ def parser() -> argparse.ArgumentParser:
     console = commands_.add_parser("console", help="what a cell's guest wrote to its console, failed attempts too")
     console.add_argument("run", metavar="RUN", help='a run\'s name, or "latest"')
     console.add_argument("cell", metavar="CELL", help="such as 03-working-set")
+    made = commands_.add_parser("certificate", help="a key and a certificate for --tls, which is all that lets one in")
+    made.add_argument("folder", type=Path, metavar="FOLDER", help="to make; copied to every host of a run")
+    made.add_argument("--days", type=int, default=365, metavar="N", help="for which it is valid (365)")
+    scheduler = commands_.add_parser("scheduler", help="where runs and workers find each other (docs/cluster.md)")
+    scheduler.add_argument("address", metavar="ADDRESS", help="of this host, to listen at: tls://HOST:8786")
+    add_access(scheduler, default=argparse.SUPPRESS)
     worker = commands_.add_parser("worker", help="run cells for the runs of other hosts (docs/cluster.md)")
-    worker.add_argument("scheduler_address", metavar="ADDRESS", help="of the Dask scheduler, such as tcp://HOST:8786")
+    worker.add_argument("address", metavar="ADDRESS", help="of the scheduler: tls://HOST:8786")
+    add_access(worker, default=argparse.SUPPRESS)
     worker.add_argument("--guests", type=int, default=1, metavar="N", help="at a time (1)")
     worker.add_argument("--host", metavar="ADDRESS",
                         help="to listen on (that through which this host reaches the scheduler)")  # fmt: skip
@@ -135,6 +144,15 @@ def parser() -> argparse.ArgumentParser:
                        help="of growth: the sizes of the runs (10,100,1000)")  # fmt: skip
     bench.add_argument("--out", type=Path, metavar="FILE", help="of prefetcher and growth: all of it, as JSON")
     return top
+
+
+def add_access(to: argparse.ArgumentParser, of: str = "", **default: Any) -> None:
+    """``default``: SUPPRESS, so that a command leaves what stands ahead of it."""
+    to.add_argument("--tls", type=Path, metavar="FOLDER", **default,
+                    help=f"{of}the folder that `certificate` made; who has it is let in, and nobody else")  # fmt: skip
+    to.add_argument("--let-anyone-in", action="store_true", **default,
+                    help=f"{of}take an address without TLS: whoever reaches the port of the scheduler or of a worker, "
+                         "any user of these hosts included, can run programs as you")  # fmt: skip
 
 
 def main(words: Sequence[str] | None = None) -> int:

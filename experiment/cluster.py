@@ -4,6 +4,7 @@ A worker that goes away takes its cell with it, no other, and its host's block g
 or on another host if it had none.
 """
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -19,21 +20,21 @@ from distributed import Client
 
 from analysis.numbers import several
 from experiment import archive
+from experiment.access import Access
 from experiment.cell import Outcome
+from experiment.listening import CONNECT_S, no_scheduler, reach, security
 from experiment.plan import Cell
 from experiment.pools import lost
 from experiment.progress import Progress, Watched
-from experiment.worker import GUEST, Delivery, Order, fulfil, require_certificate, survey
+from experiment.worker import GUEST, Delivery, Order, fulfil, survey
 from testbed.errors import CellError, HarnessError, HostError, WorkerLost
 
 log = logging.getLogger(__name__)
 
-CONNECT_S = 20
 POLL_S = 2.0
 GATHER_S = 600.0  # for as many workers as are asked for to be there
 Workers = dict[str, tuple[str, int]]
 """Host, and guests at a time, of each worker that may run some."""
-WAY_OUT = "on each host: python run.py worker {address} (docs/cluster.md)"
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,22 @@ class Sent:
 
 
 class Cluster:
-    """Used as a context manager. Raises HostError if no scheduler answers at ``address``."""
+    """Used as a context manager. Raises HostError if no scheduler answers there, or not to what ``access`` has."""
 
-    def __init__(self, address: str, order: Order) -> None:
-        self._address = address
+    def __init__(self, access: Access, order: Order) -> None:
+        self._access = access
         self._order = order
         self._sent: dict[Cell, Sent] = {}
         self._hosts: set[str] = set()  # that have what cells are forked from
         self._late: set[str] = set()  # that were not there in time
 
     def __enter__(self) -> "Cluster":
-        require_certificate(self._address)
+        secured = security(self._access, "client")
+        asyncio.run(reach(self._access, secured, "client"))
         try:
-            self._client = Client(self._address, timeout=CONNECT_S, set_as_default=False)
+            self._client = Client(self._access.address, timeout=CONNECT_S, security=secured, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
-            hint = "start one: dask scheduler --host 127.0.0.1 (docs/cluster.md)"
-            raise HostError(f"no scheduler answers at {self._address}: {error}", hint) from error
+            raise no_scheduler(self._access, error) from error
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -167,7 +168,8 @@ class Cluster:
             if time.monotonic() > deadline:
                 there = f"{len(workers)} of {least} workers" if workers else "no worker"
                 raise HostError(
-                    f"{there} at {self._address} with the resource {GUEST!r}", WAY_OUT.format(address=self._address)
+                    f"{there} at {self._access.address} with the resource {GUEST!r}",
+                    f"on each host: python run.py worker {self._access.words} (docs/cluster.md)",
                 )
             progress.stage(f"{len(workers)} of {least} workers are there")
             time.sleep(POLL_S)
@@ -179,7 +181,8 @@ class Cluster:
             info = self._client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, KeyError) as error:  # of a client that is closed it is empty
             raise HostError(
-                f"the scheduler at {self._address} is gone", "start it and the workers again, then go on with --resume"
+                f"the scheduler at {self._access.address} is gone",
+                "start it and the workers again, then go on with --resume",
             ) from error
         found = {address: worker for address, worker in info.items() if worker.get("resources", {}).get(GUEST, 0) >= 1}
         refuse_namesakes(found.values())

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import shlex
 
 from rich.console import Console
 
@@ -9,7 +10,18 @@ from analysis.findings import findings
 from analysis.numbers import several
 from analysis.redraw import redraw
 from analysis.study import study
-from experiment import bench, bench_growth, bench_prefetcher, cleaning, comparison, debugging, notebook, root_shell
+from experiment import (
+    bench,
+    bench_growth,
+    bench_prefetcher,
+    certificate,
+    cleaning,
+    comparison,
+    debugging,
+    notebook,
+    root_shell,
+)
+from experiment.access import Access
 from experiment.config import load
 from experiment.given import configuration, dataset_need, needs, numbers, open_cache
 from experiment.pack import pack
@@ -53,6 +65,10 @@ def dispatch(given: argparse.Namespace) -> int:
         return build(given, console)
     if given.command == "shell":
         return open_root_shell(given)
+    if given.command == "certificate":
+        return make_certificate(given, console)
+    if given.command == "scheduler":
+        return schedule(given, console)
     if given.command == "worker":
         return work(given, console)
     if given.command == "console":
@@ -117,16 +133,37 @@ def report(given: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def make_certificate(given: argparse.Namespace, console: Console) -> int:
+    certificate.make(given.folder, given.days)
+    folder = shlex.quote(str(given.folder))
+    console.print(f"each host, by a way that nobody listens to: scp -pr {folder} HOST:")
+    console.print(f"the scheduler: python run.py scheduler --tls {folder} tls://HOST:8786")
+    console.print(
+        f"workers: python run.py worker --tls {folder} tls://HOST:8786; "
+        f"the run: python run.py --tls {folder} --scheduler tls://HOST:8786"
+    )
+    return 0
+
+
+def schedule(given: argparse.Namespace, console: Console) -> int:
+    """The scheduler of a distributed run, until Ctrl-C."""
+    access = Access(given.address, given.tls, given.let_anyone_in)
+    with dask():
+        from experiment.listening import serve
+    serve(access, given.cache, lambda line: console.print(line))
+    return 0
+
+
 def work(given: argparse.Namespace, console: Console) -> int:
     """A worker for other hosts' runs, until its scheduler is gone or Ctrl-C."""
     if given.guests < 1:
         raise UsageError(f"--guests {given.guests}: expected at least 1")
     if not 0 <= given.port < 65536:
         raise UsageError(f"--port {given.port}: expected a number below 65536")
+    access = Access(given.address, given.tls, given.let_anyone_in)
     host.require(needs(given.cache, given.guests))
     with dask():
         from experiment.worker import Offer, serve
-    console.print(f"worker of {given.scheduler_address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")
-    offer = Offer(given.guests, given.host, given.port)
-    serve(given.scheduler_address, offer, given.cache, given.cache_limit)
+    console.print(f"worker of {access.address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")
+    serve(access, Offer(given.guests, given.host, given.port), given.cache, given.cache_limit)
     return 0

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from analysis.redraw import REPORT
 from experiment import debugging
+from experiment.access import Access
 from experiment.cell import FailureSeen
 from experiment.config import Configuration, load
 from experiment.difference import differences
@@ -99,6 +100,10 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
 
 def refuse_combinations(given: argparse.Namespace) -> None:
     """Raises UsageError."""
+    if given.scheduler:
+        Access(given.scheduler, given.tls, given.let_anyone_in)
+    elif given.tls or given.let_anyone_in:
+        raise UsageError("--tls and --let-anyone-in are of a --scheduler", "leave them out, or give the scheduler")
     if given.jobs < 1:
         raise UsageError(f"--jobs {given.jobs}: expected at least 1")
     if given.scheduler and given.jobs > 1:
@@ -127,7 +132,8 @@ def open_place(
         with dask():
             from experiment.cluster import Cluster
             from experiment.worker import needed
-        cluster = stack.enter_context(Cluster(given.scheduler, needed(settings, wanted)))
+        access = Access(given.scheduler, given.tls, given.let_anyone_in)
+        cluster = stack.enter_context(Cluster(access, needed(settings, wanted)))
         return Place(cluster, of_hosts(cluster.prepare(progress, given.workers)), None)
     cache = open_cache(given, console)
     prepared = prepare(cache, settings, wanted, progress)

@@ -3,8 +3,6 @@
 Runs inside a Dask worker (https://distributed.dask.org/en/stable/worker.html), which calls ``survey`` and ``fulfil``.
 """
 
-import asyncio
-import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -12,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import Security, Worker, get_worker
-from distributed.comm import get_address_host
-from distributed.utils import get_ip
+from distributed import Worker, get_worker
+from distributed.comm.addressing import unparse_host_port
 from rich.console import Console
 
 from experiment import apart, archive
 from experiment import cell as cells
+from experiment.access import Access
 from experiment.condition import Base
 from experiment.config import Configuration
+from experiment.listening import CONNECT_S, HTTP, hush, private, reach, security, started, until_interrupted
 from experiment.manifest import make_manifest, sources
 from experiment.plan import Cell
 from experiment.pools import lost, this_host
@@ -28,12 +27,10 @@ from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
 from testbed import ledger
 from testbed.cache import ENVIRONMENT, Cache, default_cache
-from testbed.errors import HostError, UsageError, WorkerLost
+from testbed.errors import UsageError, WorkerLost
 
 CACHE_LIMIT = "PAGING_CACHE_GB"  # in the environment, beside the cache: its limit
 GUEST = "guest"  # the resource: guests that a worker may run at a time
-JOIN_S = 60  # for the scheduler to be there
-TLS = "docs/cluster.md, TLS"
 
 _stopping = threading.Event()
 _preparing = threading.Lock()
@@ -129,44 +126,35 @@ def own_cache() -> Cache:
     return cache
 
 
-def serve(scheduler: str, offer: Offer, cache: Path, cache_limit: float) -> None:
+def serve(access: Access, offer: Offer, cache: Path, cache_limit: float) -> None:
     """Be a worker for as long as the scheduler is there; ``cache_limit`` in GB. Raises HostError if it is not."""
-    require_certificate(scheduler)
     os.environ[ENVIRONMENT] = str(cache)
     os.environ[CACHE_LIMIT] = str(cache_limit)
-    logging.getLogger("distributed").setLevel(logging.WARNING)  # it sets its own when it is imported
-    ledger.reconcile(own_cache().directory)
-    try:
-        asyncio.run(work(scheduler, offer))
-    except (OSError, TimeoutError) as error:
-        raise HostError(f"no scheduler answers at {scheduler}: {error}", "start one: dask scheduler") from error
+    hush()
+    directory = own_cache().directory
+    ledger.reconcile(directory)
+    with private(directory):
+        until_interrupted(work(access, offer))
 
 
-def require_certificate(address: str) -> None:
-    """Raises HostError where Dask's configuration and the scheduler's address do not fit: it would be a bug to Dask."""
-    security = Security()
-    encrypted = address.startswith("tls://")
-    if encrypted and not security.get_connection_args("client").get("ssl_context"):
-        raise HostError(f"{address} wants a certificate, and Dask's configuration has none", TLS)
-    if security.require_encryption and not encrypted:
-        raise HostError(f"{address} is not encrypted, as Dask's configuration wants it to be", TLS)
-
-
-async def work(scheduler: str, offer: Offer) -> None:
-    """Whoever reaches a worker can have it run programs, so it listens where the scheduler can be reached, only."""
+async def work(access: Access, offer: Offer) -> None:
+    """It listens where the scheduler can be reached, only. Raises HostError."""
+    secured = security(access, "worker")
+    here = await reach(access, secured, "worker")
+    host = unparse_host_port(offer.host or here)  # an IPv6 address in brackets
     worker = Worker(
-        scheduler,
+        access.address,
         name=f"{this_host()}#{os.getpid()}",  # what follows the host's name tells its workers apart
-        host=offer.host or get_ip(get_address_host(scheduler)),
+        host=host,
         port=offer.port,
+        security=secured,
         nthreads=offer.guests,
         resources={GUEST: offer.guests},
         memory_limit=0,  # what a guest takes is not this process's
-        dashboard=False,
-        dashboard_address="127.0.0.1:0",
-        death_timeout=JOIN_S,
+        death_timeout=CONNECT_S,
+        **HTTP,
     )
-    async with worker:
+    async with started(worker, unparse_host_port(host, offer.port)):
         try:
             await worker.finished()
         finally:

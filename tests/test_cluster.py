@@ -7,23 +7,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from distributed import LocalCluster, get_worker
-from documents import blocks
+from distributed.comm.addressing import unparse_host_port
+from documents import blocks, commands
 from rich.console import Console
 
-from experiment import archive, cluster
+from experiment import archive, certificate, cluster, listening
+from experiment.access import Access
 from experiment.cell import Outcome
 from experiment.cluster import Cluster, refuse_namesakes
 from experiment.condition import LXC
 from experiment.config import load
+from experiment.interrupts import INTERRUPTED
 from experiment.plan import Cell
 from experiment.pools import this_host
 from experiment.progress import Progress, Watched
@@ -36,12 +43,21 @@ SHIPPED = load(PROJECT / "experiments.toml")
 ORDER = Order(SHIPPED, (LXC,), "these")
 CELL = Cell(1, "baseline", "lxc", "off")
 OTHER = Cell(1, "siblings", "lxc", "siblings")
+INTRUDER = (PROJECT / "tests" / "intruder.py").read_text()
+NOBODY = 65534
 LIMIT_S = 30
+FOUR = commands(blocks(CLUSTER, "sh", has=("run.py certificate",))[0])
 LOCAL: dict[str, Any] = {
     "processes": False,
+    "host": "127.0.0.1",
+    "protocol": "tcp",
     "dashboard_address": "127.0.0.1:0",
     "worker_dashboard_address": "127.0.0.1:0",
 }
+
+
+def at(made: LocalCluster) -> Access:
+    return Access(made.scheduler_address, let_anyone_in=True)
 
 
 @pytest.fixture
@@ -52,7 +68,7 @@ def scheduler() -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def pool(scheduler: LocalCluster) -> Iterator[Cluster]:
-    with Cluster(scheduler.scheduler_address, ORDER) as made:
+    with Cluster(at(scheduler), ORDER) as made:
         assert made.room() == {}, "no host is ready yet"
         made.prepare(QUIET)
         until(lambda: sum(made.room().values()) == 2)
@@ -207,18 +223,34 @@ def test_a_host_with_other_sources_is_refused() -> None:
 
 
 def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    monkeypatch.setattr(listening, "CONNECT_S", 0.5)
     with (
-        pytest.raises(HostError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"),
-        Cluster("tcp://127.0.0.1:9", ORDER),
+        pytest.raises(HostError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9: \S"),
+        Cluster(Access("tcp://127.0.0.1:9", let_anyone_in=True), ORDER),
     ):
         pass
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_scheduler_that_takes_the_connection_and_is_silent_is_one_line(
+    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the end of a tunnel whose other end is not there. Dask's own limit is not for this."""
+    monkeypatch.setattr(listening, "CONNECT_S", 0.5)
+    certificate.make(tmp_path / "tls", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        access = Access(f"tls://{place}", tmp_path / "tls") if tls else Access(f"tcp://{place}", let_anyone_in=True)
+        with pytest.raises(HostError, match=rf"no scheduler answers at t..://{place}: \S"):
+            asyncio.run(work(access, Offer(1)))
+        with pytest.raises(HostError, match=rf"no scheduler answers at t..://{place}: \S"), Cluster(access, ORDER):
+            pass
 
 
 def test_workers_without_the_resource_are_passed_over() -> None:
     with (
         LocalCluster(**LOCAL, n_workers=1) as made,
-        Cluster(made.scheduler_address, ORDER) as pool,
+        Cluster(at(made), ORDER) as pool,
     ):
         assert pool.room() == {}
         with pytest.raises(HostError, match="no worker at"):
@@ -238,7 +270,7 @@ def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pyte
     try:
         with (
             LocalCluster(**LOCAL, n_workers=1, resources={GUEST: 1}) as made,
-            Cluster(made.scheduler_address, ORDER) as pool,
+            Cluster(at(made), ORDER) as pool,
             ThreadPoolExecutor(1) as threads,
         ):
             prepared = threads.submit(pool.prepare, QUIET)
@@ -252,26 +284,52 @@ def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pyte
         SURVEYED.pop()
 
 
-def listening(process: int, port: int | None = None) -> set[str]:
+def listened(process: int, port: int | None = None) -> set[str]:
     """The addresses at which a process listens, on one port or on any."""
-    found = [one for one in psutil.Process(process).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
-    return {one.laddr.ip for one in found if port in (None, one.laddr.port)}
+    return {one.ip for one in sockets(process) if port in (None, one.port)}
 
 
-@pytest.mark.parametrize(("host", "address"), [(None, "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
-def test_a_worker_listens_only_where_the_scheduler_reaches_it(host: str | None, address: str) -> None:
-    with LocalCluster(**LOCAL, n_workers=0, host="127.0.0.1", protocol="tcp") as made:
+def sockets(process: int) -> list[Any]:
+    found = psutil.Process(process).net_connections("tcp")
+    return [one.laddr for one in found if one.status == psutil.CONN_LISTEN]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "host", "address"),
+    [("127.0.0.1", None, "127.0.0.1"), ("127.0.0.1", "127.0.0.2", "127.0.0.2"),
+     ("::1", None, "::1"), ("::1", "::1", "::1")],
+)  # fmt: skip
+def test_a_worker_listens_only_where_the_scheduler_reaches_it(scheduler: str, host: str | None, address: str) -> None:
+    if scheduler == "::1" and not has_ipv6():
+        pytest.skip("this host has no IPv6")
+    with LocalCluster(**{**LOCAL, "host": unparse_host_port(scheduler)}, n_workers=0) as made:
         threads = ThreadPoolExecutor(1)
-        ended = threads.submit(lambda: asyncio.run(work(made.scheduler_address, Offer(3, host))))
-        with Cluster(made.scheduler_address, ORDER) as pool:
+        ended = threads.submit(lambda: asyncio.run(work(at(made), Offer(3, host))))
+        with Cluster(at(made), ORDER) as pool:
             until(pool._workers)
             manifests = pool.prepare(QUIET)
             assert manifests["here"]["guests"] == 3
             assert pool.room() == {this_host(): 3}
             (worker,) = pool._workers()
-            assert listening(os.getpid(), int(worker.rpartition(":")[2])) == {address}
+            assert listened(os.getpid(), int(worker.rpartition(":")[2])) == {address}
         made.close()
         ended.result(LIMIT_S)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("offer", [Offer(1, "203.0.113.1"), Offer(1, "no-such-host.invalid"), Offer(1, port=1)])
+def test_a_worker_that_cannot_listen_is_one_line(offer: Offer, scheduler: LocalCluster) -> None:
+    if offer.port:  # a port that is taken
+        offer = Offer(1, port=int(scheduler.scheduler_address.rpartition(":")[2]))
+    with pytest.raises(HostError, match="Dask cannot listen at"):
+        asyncio.run(work(at(scheduler), offer))
 
 
 def test_one_waits_for_as_many_workers_as_are_asked_for(
@@ -279,7 +337,7 @@ def test_one_waits_for_as_many_workers_as_are_asked_for(
 ) -> None:
     monkeypatch.setattr(cluster, "POLL_S", 0.05)
     monkeypatch.setattr(cluster, "GATHER_S", 1.0)
-    with Cluster(scheduler.scheduler_address, ORDER) as pool:
+    with Cluster(at(scheduler), ORDER) as pool:
         begin = time.monotonic()
         with pytest.raises(HostError, match="2 of 3 workers at"):
             pool.prepare(QUIET, 3)
@@ -293,32 +351,99 @@ def test_two_hosts_of_one_name_are_refused() -> None:
         refuse_namesakes([tunnel, {"name": "a#1", "host": "10.0.0.1"}])
 
 
-@contextmanager
-def real_scheduler(folder: Path, *words: str, **environment: str) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
-    """A process of its own, with the document's words, and where it listens."""
+@dataclass(frozen=True)
+class Documented:
+    """The document's lines, run in a folder: a certificate, and a scheduler with it at ``place``."""
+
+    folder: Path
+    place: str
+    scheduler: "subprocess.Popen[bytes]"
+
+    @property
+    def access(self) -> Access:
+        return Access(f"tls://{self.place}", self.folder / "paging-tls")
+
+
+def run_py(folder: Path, words: Sequence[str], place: str) -> list[str]:
+    """A command line of the document, with a scheduler at ``place``, and a cache below ``folder``."""
+    assert words[:2] == ("python", "run.py")
+    there = [word.replace("ADDRESS:8786", place) for word in words[2:]]
+    return [sys.executable, str(PROJECT / "run.py"), "--cache", str(folder / "cache"), *there]
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    (lines,) = blocks(CLUSTER, "sh", has=("dask scheduler --host",))
-    documented = lines.partition("\n")[0].partition("#")[0].split()[2:]
-    place = f"{documented[documented.index('--host') + 1]}:{port}"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *documented, "--port", port, *words]
-    scheduler = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running(words: Sequence[str], folder: Path, **environment: str) -> "Iterator[subprocess.Popen[bytes]]":
+    with (folder / "said").open("ab") as said:
+        process = subprocess.Popen(words, cwd=folder, env={**os.environ, **environment}, stderr=said)
     try:
-        yield scheduler, place
+        yield process
     finally:
-        scheduler.kill()
-        scheduler.wait(LIMIT_S)
+        process.kill()
+        process.wait(LIMIT_S)
 
 
-def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_S", 6)  # enough on a busy host, too
-    with (
-        real_scheduler(tmp_path) as (scheduler, place),
-        Cluster(f"tcp://{place}", ORDER) as pool,
-    ):
+@pytest.fixture
+def documented(tmp_path: Path) -> Iterator[Documented]:
+    make, serve, *_ = FOUR
+    place = f"127.0.0.1:{free_port()}"
+    subprocess.run(run_py(tmp_path, make, place), cwd=tmp_path, check=True, timeout=60)
+    # What another user may have made in a /tmp, where Dask would make a folder, and look for modules.
+    (tmp_path / "tmp" / "dask-scratch-space").mkdir(parents=True)
+    with running(run_py(tmp_path, serve, place), tmp_path, TMPDIR=str(tmp_path / "tmp")) as scheduler:
+        yield Documented(tmp_path, place, scheduler)
+
+
+@pytest.mark.whole
+def test_the_documented_scheduler_answers_who_has_the_certificate_and_nobody_else(
+    documented: Documented, tmp_path: Path
+) -> None:
+    with Cluster(documented.access, ORDER) as pool:
         assert pool.room() == {}
-        assert listening(scheduler.pid) == {"127.0.0.1"}
-        scheduler.kill()
+        ours = pool._client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.local_directory)
+        assert Path(ours).is_relative_to(tmp_path / "cache"), "not in a folder that another may have made in /tmp"
+    listens = sockets(documented.scheduler.pid)
+    assert {one.ip for one in listens} == {"127.0.0.1"}
+    (http,) = (one for one in listens if one.port != int(documented.place.rpartition(":")[2]))
+    for page in ("health", "info/main/workers.html", "json/identity.json", "metrics"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{http.port}/{page}", timeout=LIMIT_S)
+    certificate.make(tmp_path / "another", 1)
+    for tls, complaint in ((tmp_path / "another", "has another certificate"), (None, "there is no --tls")):
+        with (
+            pytest.raises(HostError, match=complaint),
+            Cluster(Access(f"tls://{documented.place}", tls), ORDER),
+        ):
+            pass
+
+
+def test_a_scheduler_without_tls_is_not_taken_for_one_with_it(scheduler: LocalCluster, tmp_path: Path) -> None:
+    certificate.make(tmp_path / "tls", 1)
+    access = Access(scheduler.scheduler_address.replace("tcp:", "tls:"), tmp_path / "tls")
+    with pytest.raises(HostError, match="has another certificate, or none"), Cluster(access, ORDER):
+        pass
+
+
+def test_an_expired_certificate_is_refused_before_anything_listens(tmp_path: Path) -> None:
+    certificate.make(tmp_path / "tls", 1, datetime.now(UTC) - timedelta(days=2))
+    access = Access(f"tls://127.0.0.1:{free_port()}", tmp_path / "tls")
+    with pytest.raises(HostError, match="its certificate is valid from"):
+        listening.serve(access, tmp_path / "cache", print)
+    with pytest.raises(HostError, match="its certificate is valid from"):
+        asyncio.run(work(access, Offer(1)))
+    with pytest.raises(HostError, match="its certificate is valid from"), Cluster(access, ORDER):
+        pass
+
+
+def test_a_scheduler_that_is_gone_is_one_line(documented: Documented, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 6)  # enough on a busy host, too
+    with Cluster(documented.access, ORDER) as pool:
+        assert pool.room() == {}
+        documented.scheduler.kill()
 
         def gone() -> bool:
             try:
@@ -331,27 +456,83 @@ def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.whole
-def test_with_tls_as_the_document_has_it_only_who_has_the_certificate_gets_in(tmp_path: Path) -> None:
-    script = "\n".join(blocks(CLUSTER, "sh", has=("openssl", "TLS")))
-    said = subprocess.run(
-        ["bash", "-ec", f"{script}\nenv -0"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    names = dict(line.partition("=")[::2] for line in said.split("\0") if line.startswith("DASK_"))
-    assert len(names) == 8
-    assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
-    words = ["--conditions", "baseline", "--replicates", "1", "--results", str(tmp_path), "--scheduler"]
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
+def test_another_user_of_the_host_runs_nothing_through_scheduler_and_worker_as_documented(
+    documented: Documented, tmp_path: Path
+) -> None:
+    certificate.make(tmp_path / "theirs", 1)
+    own = "".join((tmp_path / "theirs" / name).read_text() for name in ("cert.pem", "key.pem"))
+    with LocalCluster(**LOCAL, n_workers=1) as made:  # without TLS it works, else this test would show nothing
+        for address in (made.scheduler_address, made.workers[0].worker_address):
+            assert intrude(address, tmp_path) == f"ran as {os.geteuid()}"
+    port = free_port()
+    words = [*run_py(tmp_path, FOUR[2], documented.place), "--port", str(port)]
+    with running(words, tmp_path) as worker, Cluster(documented.access, ORDER) as pool:
+        until(pool._workers)
+        assert pool._executor(f"tls://127.0.0.1:{port}").submit(os.getpid).result(LIMIT_S) == worker.pid
+        assert {one.ip for one in sockets(worker.pid)} == {"127.0.0.1"}
+        (known,) = pool._client.scheduler_info()["workers"].values()
+        assert Path(known["local_directory"]).is_relative_to(tmp_path / "cache"), "not in a /tmp"
+        for place in (documented.place, f"127.0.0.1:{port}"):
+            for scheme, certificates in (("tcp", ()), ("tls", ()), ("tls", (own,))):
+                assert intrude(f"{scheme}://{place}", tmp_path, *certificates) == "refused"
+
+
+@pytest.mark.whole
+def test_a_scheduler_that_is_interrupted_ends_in_order_and_its_workers_do(
+    documented: Documented, tmp_path: Path
+) -> None:
+    with running(run_py(tmp_path, FOUR[2], documented.place), tmp_path) as worker:
+        with Cluster(documented.access, ORDER) as pool:
+            until(pool._workers)
+        documented.scheduler.terminate()
+        assert documented.scheduler.wait(LIMIT_S) == INTERRUPTED
+        assert worker.wait(LIMIT_S) == 0
+    said = (tmp_path / "said").read_text()
+    assert "run.py: interrupted" in said
+    assert "Traceback" not in said
+    assert not list((tmp_path / "cache").glob("dask-*"))
+
+
+def intrude(address: str, folder: Path, *certificate: str) -> str:
+    """What comes of a program of another user's at an address."""
+    marker = folder / "ran"
+    done = subprocess.run(
+        [sys.executable, "-c", INTRUDER, address, f"id -u > {marker}", *certificate], cwd="/", env={},
+        user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True, check=False, timeout=LIMIT_S,
+    )  # fmt: skip
+    if marker.exists():
+        user = marker.read_text().strip()
+        marker.unlink()
+        return f"ran as {user}"
+    assert not done.returncode, f"another user's Python cannot do this here: {done.stderr}"
+    return done.stdout.partition(":")[0]
+
+
+@pytest.mark.whole
+def test_dasks_own_configuration_may_have_the_certificate(documented: Documented, tmp_path: Path) -> None:
+    folder = documented.access.tls
+    assert folder
+    files = {"CA_FILE": "cert.pem"}
+    for part in ("CLIENT", "WORKER", "SCHEDULER"):
+        files |= {f"{part}__CERT": "cert.pem", f"{part}__KEY": "key.pem"}
+    names = {f"DASK_DISTRIBUTED__COMM__TLS__{key}": str(folder / file) for key, file in files.items()}
+    names["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] = "True"
+    words = ["--conditions", "baseline", "--replicates", "1", "--results", str(tmp_path), "--let-anyone-in"]
 
     def reached(way: str, **environment: str) -> str:
-        command = [sys.executable, str(PROJECT / "run.py"), *words, f"{way}://{place}"]
+        command = [sys.executable, str(PROJECT / "run.py"), *words, "--scheduler", f"{way}://{documented.place}"]
         done = subprocess.run(
             command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=90
         )
-        assert done.returncode == 3
+        assert done.returncode == HostError.exit_code
+        assert "Traceback" not in done.stderr
         return done.stderr
 
-    with real_scheduler(tmp_path, "--protocol", "tls", **names) as (_, place):
-        assert "run.py: no worker at" in reached("tls", **names), "let in"
-        without = {name: value for name, value in names.items() if not name.endswith(("CERT", "KEY"))}
-        assert "wants a certificate, and Dask's configuration has none\n  way out: docs/cl" in reached("tls", **without)
-        assert "is not encrypted, as Dask's configuration wants" in reached("tcp", **names)
-        assert "run.py: no scheduler answers at" in reached("tcp")
+    assert "run.py: no worker at" in reached("tls", **names), "let in"
+    without = {name: value for name, value in names.items() if not name.endswith(("CERT", "KEY"))}
+    assert "wants a certificate, and there is no --tls" in reached("tls", **without)
+    lost = {**names, "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": str(tmp_path / "nothing")}
+    assert "the certificate of Dask's configuration: " in reached("tls", **lost)
+    assert "is not encrypted, as Dask's configuration wants" in reached("tcp", **names)
+    assert "run.py: no scheduler answers at" in reached("tcp")

@@ -7,7 +7,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ from short_run import (
     start,
 )
 
+from experiment import certificate
 from testbed import ledger
 
 pytestmark = pytest.mark.guest
@@ -54,6 +54,11 @@ def ended(process: "subprocess.Popen[str]", limit: float = 90) -> Iterator["subp
             process.wait(limit)
         finally:
             process.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def head(cell: Path) -> dict[str, object]:
@@ -91,29 +96,25 @@ def test_guests_side_by_side_on_one_host(folder: Path) -> None:
 @pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")
 def test_the_slurm_script_of_the_document_where_srun_begins_two_workers(folder: Path) -> None:
     text = (PROJECT / "docs" / "cluster.md").read_text()
-    tls = "\n".join(blocks(text, "sh", has=("openssl", "TLS")))
     (script,) = blocks(text, "", has=("$SLURM_NNODES",))
     here = {
-        ".venv/bin/dask scheduler": "$DASK",
         ".venv/bin/python run.py": "$RUN",
-        ".venv/bin/python": "$PYTHON",
-        " --cache /tmp/paging": "",
+        ' --cache "${XDG_CACHE_HOME:-$HOME/.cache}/container-paging-$(hostname)"': "",
+        ":8786": f":{free_port()}",
         "--suite controls,peers": shlex.join(PLAN),
     }
     for words, instead in here.items():
         assert words in script
         script = script.replace(words, instead)
-    (folder / "paging.sbatch").write_text(f"{tls}\n{script}")
+    (folder / "paging.sbatch").write_text(script)
     (folder / "srun").write_text('#!/bin/sh\n"$@" &\n"$@" &\nwait\n')
     (folder / "srun").chmod(0o755)
-    (folder / "scheduler.json").write_text('{"address": "of a job that is over"}')
+    certificate.make(folder / "paging-tls", 1)
     run_py = command(folder)
     environment = {
         **os.environ,
         "PATH": f"{folder}:{os.environ['PATH']}",
         "SLURM_NNODES": "2",
-        "PYTHON": sys.executable,
-        "DASK": f"{sys.executable} -m distributed.cli.dask_scheduler",
         "RUN": shlex.join([run_py[0], str(PROJECT / run_py[1]), *run_py[2:]]),
     }
     job = subprocess.Popen(["bash", "-e", "paging.sbatch"], cwd=folder, env=environment, start_new_session=True)
@@ -137,17 +138,14 @@ def is_any_left(group: int) -> bool:
 
 
 def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    listen = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0"]
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", *listen]
+    certificate.make(folder / "paging-tls", 1)
+    tls, address = ("--tls", str(folder / "paging-tls")), f"tls://127.0.0.1:{free_port()}"
     with (
-        ended(subprocess.Popen(dask, cwd=folder, text=True)),
-        ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as first,
-        ended(subprocess.Popen(command(folder, "worker", address), cwd=PROJECT, text=True)) as second,
+        ended(subprocess.Popen(command(folder, "scheduler", *tls, address), cwd=PROJECT, text=True)),
+        ended(subprocess.Popen(command(folder, "worker", *tls, address), cwd=PROJECT, text=True)) as first,
+        ended(subprocess.Popen(command(folder, "worker", *tls, address), cwd=PROJECT, text=True)) as second,
     ):
-        runner = start(folder, *PLAN, "--scheduler", address, "--workers", "2")
+        runner = start(folder, *PLAN, *tls, "--scheduler", address, "--workers", "2")
         lost = worker_that_records("alpha-ready", [first, second])
         lost.kill()
         said, _ = runner.communicate(timeout=600)
