@@ -13,9 +13,9 @@ from experiment.image import build_image, resolve
 from experiment.plan import Cell
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
-from testbed.accelerator import Accelerator, choose
+from testbed.accelerator import Accelerator, choose, refuse_early
 from testbed.cache import Cache
-from testbed.image import Image
+from testbed.image import KERNEL, Image, root_stage
 from workloads.service_a.dataset import Dataset
 from workloads.service_a.request import Expected
 
@@ -55,14 +55,17 @@ class Prepared:
 
 def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], progress: Progress) -> Prepared:
     """Image and the warm snapshots ``wanted``: from the cache, or built."""
+    refuse_early(configuration.testbed.accelerator)
     progress.stage("dataset")
     dataset = resolve(configuration, cache)
+    progress.stage("root of the image, for its kernel")
+    root = root_stage(cache, configuration.guest.suite)
+    accelerator = choose(configuration.testbed.accelerator, root / KERNEL, cache.directory)
+    progress.stage(f"accelerator: {accelerator.name} ({accelerator.reason})")
     progress.stage(f"image with {dataset.label}")
     image, data = build_image(cache, configuration, dataset)
     images = {"service_a": image}
     expected = Expected(**json.loads((data / "expected.json").read_text()))
-    accelerator = choose(configuration.testbed.accelerator, image.kernel, cache.directory)
-    progress.stage(f"accelerator: {accelerator.name} ({accelerator.reason})")
     snapshots = {}
     for base in wanted:
         report = partial(lambda name, text: progress.stage(f"warm snapshot {name}: {text}"), base.name)

@@ -16,6 +16,7 @@ from testbed.process import run
 
 log = logging.getLogger(__name__)
 
+KERNEL = "vmlinuz"  # of an image, and of the stage that has its packages
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -35,7 +36,7 @@ class Image:
 
     @property
     def kernel(self) -> Path:
-        return self.folder / "vmlinuz"
+        return self.folder / KERNEL
 
     @property
     def initrd(self) -> Path:
@@ -109,13 +110,13 @@ def unpack_boot(tarball: Path, folder: Path) -> None:
         for member in archive:
             name = Path(member.name).name
             if member.isfile() and name.startswith("vmlinuz-"):
-                copy_member(archive, member, folder / "vmlinuz")
+                copy_member(archive, member, folder / KERNEL)
                 (folder / "kernel-release").write_text(name.removeprefix("vmlinuz-"))
             elif member.isfile() and name.startswith("initrd.img-"):
                 copy_member(archive, member, folder / "initrd.img")
             elif member.name.removeprefix("./") == "var/lib/dpkg/status":
                 copy_member(archive, member, folder / "dpkg-status")
-    if not (folder / "vmlinuz").exists() or not (folder / "initrd.img").exists():
+    if not (folder / KERNEL).exists() or not (folder / "initrd.img").exists():
         raise HostError("the built root has no kernel", "add a linux-image package to testbed/images/packages.txt")
     (folder / "packages.tsv").write_text(package_versions((folder / "dpkg-status").read_text(errors="replace")))
     (folder / "dpkg-status").unlink()
@@ -154,7 +155,7 @@ def disk_stage(cache: Cache, root: Path, data: Path, root_gb: int, swap_mib: int
     def build(folder: Path) -> None:
         log.info("image: disks (%d GB root, %d MiB swap)", root_gb, swap_mib)
         make_keys(folder)
-        for name in ("vmlinuz", "initrd.img", "packages.tsv", "kernel-release"):
+        for name in (KERNEL, "initrd.img", "packages.tsv", "kernel-release"):
             os.link(root / name, folder / name)
         sizes = ["--root-gb", str(root_gb), "--swap-mib", str(swap_mib)]
         run_inside(

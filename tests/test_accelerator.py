@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbed import accelerator
-from testbed.accelerator import BOOTED, Accelerator, choose, probe
+from testbed.accelerator import BOOTED, Accelerator, choose, probe, refuse_early
 from testbed.errors import HostError
 
 
@@ -32,14 +32,17 @@ def fake_qemu(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pat
 
 def test_no_device_is_tcg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "KVM", tmp_path / "absent")
-    found = probe(Path("vmlinuz"))
+    found = probe(Path("vmlinuz"), 1).found
     assert found.name == "tcg"
     assert "is not there" in found.reason
+    with pytest.raises(HostError, match="KVM does not work here: .* is not there"):
+        refuse_early("kvm")
+    refuse_early("auto")
 
 
 def test_a_kernel_that_boots_is_kvm(tmp_path: Path, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_qemu(tmp_path, monkeypatch, f"echo 'VFS: {BOOTED} on unknown-block(0,0)'")
-    assert probe(Path("vmlinuz")).name == "kvm"
+    assert probe(Path("vmlinuz"), 5).found == Accelerator("kvm", "a kernel boots on it")
 
 
 @pytest.mark.parametrize(
@@ -47,17 +50,42 @@ def test_a_kernel_that_boots_is_kvm(tmp_path: Path, device: Path, monkeypatch: p
     [
         ("echo 'error: failed to set MSR 0x10a' >&2; exit 1", "failed to set MSR"),
         ("exit 0", "no message"),
-        ("exec sleep 30", "does not boot on it within"),
+        ("echo 'KVM internal error. Suberror: 1'; exec sleep 30", "KVM internal error. Suberror: 1"),
     ],
 )
 def test_a_device_that_opens_is_not_enough(
     tmp_path: Path, device: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
-    monkeypatch.setattr(accelerator, "TRIAL_SECONDS", 0.5)
     fake_qemu(tmp_path, monkeypatch, script)
-    found = probe(Path("vmlinuz"))
-    assert found.name == "tcg"
-    assert reason in found.reason
+    trial = probe(Path("vmlinuz"), 10)
+    assert trial.found.name == "tcg"
+    assert reason in trial.found.reason
+    assert not trial.ran_out
+
+
+def test_a_trial_that_ran_out_of_time_is_not_remembered(
+    tmp_path: Path, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy host once made --accel kvm refuse for good, in 0.4 s, where KVM worked."""
+    monkeypatch.setattr(accelerator, "TRIAL_SECONDS", 0.3)
+    monkeypatch.setattr(accelerator, "ASKED_SECONDS", 0.6)
+    calls = fake_qemu(tmp_path, monkeypatch, "exec sleep 30")
+    for _ in range(2):
+        assert "no kernel boots on it within" in choose("auto", Path("vmlinuz"), tmp_path / "cache").reason
+    assert calls.read_text() == "x\nx\n"
+    with pytest.raises(HostError, match="within 1 s"):
+        choose("kvm", Path("vmlinuz"), tmp_path / "cache")
+    fake_qemu(tmp_path, monkeypatch, f"echo '{BOOTED}'")
+    assert choose("kvm", Path("vmlinuz"), tmp_path / "cache").name == "kvm"
+
+
+def test_who_asks_for_kvm_has_it_tried_again(tmp_path: Path, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_qemu(tmp_path, monkeypatch, "exit 1")
+    assert choose("auto", Path("vmlinuz"), tmp_path / "cache").name == "tcg"
+    fake_qemu(tmp_path, monkeypatch, f"echo '{BOOTED}'")
+    assert choose("auto", Path("vmlinuz"), tmp_path / "cache").name == "tcg", "remembered"
+    assert choose("kvm", Path("vmlinuz"), tmp_path / "cache").name == "kvm"
+    assert choose("auto", Path("vmlinuz"), tmp_path / "cache").name == "kvm", "and that, too"
 
 
 def test_the_decision_is_remembered_for_this_machine(
