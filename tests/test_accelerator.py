@@ -35,7 +35,7 @@ def test_no_device_is_tcg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     found = probe(Path("vmlinuz"), 1).found
     assert found.name == "tcg"
     assert "is not there" in found.reason
-    with pytest.raises(HostError, match="KVM does not work here: .* is not there"):
+    with pytest.raises(HostError, match=r"KVM does not work here: .* is not there"):
         refuse_early("kvm")
     refuse_early("auto")
 

@@ -20,7 +20,7 @@ from experiment.config import load
 from experiment.image import build_image, resolve
 from experiment.snapshot import Snapshot, inputs
 from measure.stream import Start, read_stream
-from testbed.accelerator import choose, probe
+from testbed.accelerator import ASKED_SECONDS, choose, probe
 from testbed.cache import Cache, default_cache
 from testbed.connection import connect
 from testbed.guest import Guest, restore
@@ -248,7 +248,7 @@ def test_kvm_is_refused_with_its_reason_where_it_does_not_work(tmp_path: Path) -
     settings = load(PROJECT / "experiments.toml")
     cache = Cache(CACHE.resolve())
     image, _ = build_image(cache, settings, resolve(settings, cache))
-    works = probe(image.kernel)
+    works = probe(image.kernel, ASKED_SECONDS).found
     done = run(tmp_path, "--accel", "kvm", "--conditions", "baseline", "--replicates", "1")
     if works.name == "kvm":
         assert done.returncode == 0
