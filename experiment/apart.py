@@ -18,10 +18,10 @@ from typing import IO, Any, cast
 
 from experiment.cell import Outcome, StepSeen, Task, TickSeen
 from experiment.cell import perform as perform_here
-from experiment.interrupts import INTERRUPTED, Interrupts
+from experiment.interrupts import Interrupts
 from experiment.progress import set_up_log
 from testbed import ledger
-from testbed.errors import WorkerLost
+from testbed.errors import INTERRUPTED, WorkerLost
 from testbed.process import PROJECT
 
 PROGRAM = (sys.executable, "-m", "experiment.apart")

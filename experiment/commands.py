@@ -3,12 +3,13 @@
 import argparse
 import logging
 import shlex
+import webbrowser
 
 from rich.console import Console
 
 from analysis.findings import findings
 from analysis.numbers import several
-from analysis.redraw import redraw
+from analysis.redraw import REPORT, redraw
 from analysis.study import study
 from experiment import (
     bench,
@@ -20,15 +21,16 @@ from experiment import (
     debugging,
     notebook,
     root_shell,
+    runs,
 )
 from experiment.access import Access
 from experiment.config import load
-from experiment.given import configuration, dataset_need, needs, numbers, open_cache
+from experiment.given import configuration, dataset_need, needs, numbers, open_cache, placed
 from experiment.pack import pack
 from experiment.plan import bases, make_plan
 from experiment.prepare import prepare
-from experiment.progress import Progress
-from experiment.reading import open_study, settings_of
+from experiment.progress import Progress, set_up_log
+from experiment.reading import SHIPPED, open_study, settings_of
 from experiment.reproduction import dask, reproduce
 from experiment.store import Store
 from testbed import host
@@ -38,9 +40,13 @@ from testbed.errors import HostError, UsageError
 log = logging.getLogger(__name__)
 
 
-def dispatch(given: argparse.Namespace) -> int:
+def dispatch(words: argparse.Namespace) -> int:
     """Do what the command line says; the exit code."""
+    set_up_log(logging.DEBUG if words.verbose else logging.WARNING)
+    given = placed(words)
     console = Console(markup=False, highlight=False, soft_wrap=True)
+    if given.command == "list":
+        return runs.show(given.results, console)
     if given.command == "doctor":
         return doctor(given, console)
     if given.command == "report":
@@ -80,22 +86,20 @@ def dispatch(given: argparse.Namespace) -> int:
 def doctor(given: argparse.Namespace, console: Console) -> int:
     """Say what is there; exit code 3 if something required is not."""
     settings = load(given.config)
-    found = [*needs(given.cache), dataset_need(settings)]
+    found = [*needs(given.cache, settings.guest.memory_mib), dataset_need(settings)]
     ready = host.show(found, lambda line: console.print(line))
     console.print("this host is ready" if ready else "this host is not ready: make setup")
     return 0 if ready else HostError.exit_code
 
 
 def measure_costs(given: argparse.Namespace, console: Console) -> int:
-    if given.pairs < 1:
-        raise UsageError(f"--pairs {given.pairs}: expected at least 1")
     if given.out and not given.out.parent.is_dir():
         raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}")
     settings = configuration(given)
     if given.of == "growth":  # without a guest
         open_cache(given, console)
         return bench_growth.main(settings, console, numbers("--cells", given.cells), given.out)
-    host.require(needs(given.cache))
+    host.require(needs(given.cache, settings.guest.memory_mib))
     cache = open_cache(given, console)
     if given.of == "harness":
         return bench.main(settings, cache, console)
@@ -105,7 +109,7 @@ def measure_costs(given: argparse.Namespace, console: Console) -> int:
 def build(given: argparse.Namespace, console: Console) -> int:
     """Image and warm snapshots of a plan's conditions, so that a run can begin at once."""
     settings = configuration(given)
-    host.require(needs(given.cache))
+    host.require(needs(given.cache, settings.guest.memory_mib))
     cache = open_cache(given, console)
     with Progress(console, settings.roles, 0, 0) as progress:
         prepared = prepare(cache, settings, bases(settings, make_plan(settings).cells), progress)
@@ -117,7 +121,7 @@ def build(given: argparse.Namespace, console: Console) -> int:
 def open_root_shell(given: argparse.Namespace) -> int:
     """Standard output is the guest's: what is ours goes to standard error."""
     wanted = root_shell.choose(configuration(given), given.results, given.run, given.what)
-    host.require(needs(given.cache))
+    host.require(needs(given.cache, wanted.configuration.guest.memory_mib))
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     return root_shell.main(wanted, open_cache(given, console), console)
 
@@ -130,6 +134,8 @@ def report(given: argparse.Namespace, console: Console) -> int:
         log.warning("%s", problem)
     for path in redraw(found):
         console.print(str(path))
+    if given.open and not webbrowser.open((store.folder / REPORT).as_uri()):
+        console.print(f"there is no browser here: open {store.folder / REPORT}")
     return 0
 
 
@@ -156,12 +162,8 @@ def schedule(given: argparse.Namespace, console: Console) -> int:
 
 def work(given: argparse.Namespace, console: Console) -> int:
     """A worker for other hosts' runs, until its scheduler is gone or Ctrl-C."""
-    if given.guests < 1:
-        raise UsageError(f"--guests {given.guests}: expected at least 1")
-    if not 0 <= given.port < 65536:
-        raise UsageError(f"--port {given.port}: expected a number below 65536")
     access = Access(given.address, given.tls, given.let_anyone_in)
-    host.require(needs(given.cache, given.guests))
+    host.require(needs(given.cache, load(SHIPPED).guest.memory_mib, given.guests))
     with dask():
         from experiment.worker import Offer, serve
     console.print(f"worker of {access.address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")

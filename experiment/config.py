@@ -1,12 +1,14 @@
 """experiments.toml as checked, frozen models. Every mistake is reported at once, with its place."""
 
-import difflib
+import re
 import reprlib
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from experiment.bars import Bars
 from experiment.condition import Base, Condition, Processes
@@ -14,10 +16,12 @@ from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, 
 from measure.quota import STREAM_BYTES, TICK_BYTES
 from testbed.connection import LibvirtUri
 from testbed.documents import Fault, parse_toml, read_bounded
-from testbed.errors import UsageError
+from testbed.errors import UsageError, nearest
 from workloads.service_a.dataset import EXPECTED_TITLES
 
 HOST = ("testbed", "dataset")  # the sections that say what this host reaches and runs, whoever's the rest is
+MOST_TOLD = 10  # mistakes of a configuration; an empty one has 17
+UNIONS = (Union, types.UnionType)
 BASELINE = "baseline"  # what a condition is compared with unless it says otherwise
 
 
@@ -197,7 +201,7 @@ class Configuration(Section):
         whole = self.run.conditions is not None and self.run.replicates is not None
         for name in self.run.suite:
             if name not in self.suite and (self.suite or not whole):
-                raise ValueError(f"run.suite: there is no suite {name!r}; there are {', '.join(self.suite)}")
+                raise ValueError(f"run.suite: there is no suite {name!r}{nearest(name, self.suite)}")
         return self
 
     @model_validator(mode="after")
@@ -210,6 +214,8 @@ class Configuration(Section):
                 raise ValueError(f"{place}: a condition is named twice")
         self._known("bars", self.bars.conditions())
         for name, condition in self.condition.items():
+            if condition.against == name != BASELINE:
+                raise ValueError(f"condition.{name}.against: it is compared with itself; name another condition")
             if condition.against != BASELINE:
                 self._known(f"condition.{name}.against", [condition.against])
         return self
@@ -230,8 +236,7 @@ class Configuration(Section):
     def _known(self, place: str, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.condition:
-                alike = difflib.get_close_matches(name, self.condition) or [*self.condition][:5]
-                raise ValueError(f"{place}: there is no condition {name!r}; there are {', '.join(alike)}, and others")
+                raise ValueError(f"{place}: there is no condition {name!r}{nearest(name, self.condition)}")
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -256,6 +261,14 @@ class Configuration(Section):
             changed = changed._with("steps", before_request_s=condition.before_request_s)
         return changed
 
+    def changed(self, section: str, values: dict[str, object]) -> "Configuration":
+        """With other values in a section. Raises UsageError where they do not fit the rest."""
+        if not values:
+            return self
+        all_values = self.model_dump()
+        all_values[section] |= values
+        return check(all_values, "the command line")
+
     def on_the_host_of(self, local: "Configuration") -> "Configuration":
         """The same experiment, with what ``local`` says of this host: a run may be another person's."""
         return self.model_copy(update={section: getattr(local, section) for section in HOST})
@@ -276,21 +289,16 @@ class Configuration(Section):
         return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
 
 
-def load(path: Path, overrides: dict[str, dict[str, object]] | None = None, like: Path | None = None) -> Configuration:
-    """Read and check a configuration; ``overrides`` ({section: {key: value}}) come from the command line.
+def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:
+    """Read and check a configuration, with ``overrides`` ({section: {key: value}}).
 
-    ``like``: another configuration, perhaps another person's, whose settings are taken but for those of HOST, which say
-    what this host reaches and runs. Raises UsageError naming the file and every wrong key.
+    Raises UsageError naming the file and every wrong key.
     """
     values = parsed(read_configuration(path), path)
-    if like:
-        local = values
-        values = parsed(read_configuration(like), like)
-        values.update({section: local[section] for section in HOST if section in local})
     for section, changes in (overrides or {}).items():
         if isinstance(values.get(section), dict):
             values[section].update(changes)
-    return check(values, str(like or path))
+    return check(values, str(path))
 
 
 def read_configuration(path: Path) -> bytes:
@@ -317,15 +325,52 @@ def check(values: dict[str, object], place: str) -> Configuration:
         # Lists of TOML and JSON are tuples here; strict mode keeps everything else as it was written.
         return Configuration.model_validate(tuples(values))
     except ValidationError as error:
-        lines = []
-        for mistake in error.errors():
-            key = ".".join(printable(str(part)) for part in mistake["loc"])
-            text = printable(mistake["msg"].removeprefix("Value error, "))
-            given = (
-                "" if mistake["type"] in ("missing", "value_error") else f" (given: {reprlib.repr(mistake['input'])})"
-            )
-            lines.append(f"{place}: {key + ': ' if key else ''}{text}{given}")
-        raise UsageError("\n".join(lines), "every key is explained in experiments.toml") from error
+        lines = [f"{place}: {line}" for line in in_lines(error.errors())]
+        more = [f"{place}: and {len(lines) - MOST_TOLD} more"] if len(lines) > MOST_TOLD + 1 else lines[MOST_TOLD:]
+        raise UsageError(
+            "\n".join([*lines[:MOST_TOLD], *more]), "every key is explained in experiments.toml"
+        ) from error
+
+
+def in_lines(mistakes: Sequence[ErrorDetails]) -> list[str]:
+    """A line for each, but for the keys that one table lacks: they share one."""
+    lacking: dict[str, list[str]] = {}
+    for mistake in mistakes:
+        if mistake["type"] == "missing":
+            *table, key = (printable(str(part)) for part in mistake["loc"])
+            lacking.setdefault(".".join(table), []).append(key)
+    lines = [f"{table + ': ' if table else ''}lacks {', '.join(keys)}" for table, keys in lacking.items()]
+    return lines + [told(mistake) for mistake in mistakes if mistake["type"] != "missing"]
+
+
+def told(mistake: ErrorDetails) -> str:
+    """A mistake with its key, and with the nearest word that is right where one was mistyped."""
+    where = mistake["loc"]
+    key = ".".join(printable(str(part)) for part in where)
+    text = printable(mistake["msg"].removeprefix("Value error, "))
+    given = "" if mistake["type"] == "value_error" else f" (given: {reprlib.repr(mistake['input'])})"
+    if mistake["type"] == "extra_forbidden":
+        text = f"there is no such key{nearest(str(where[-1]), keys_at(where[:-1]))}"
+    elif mistake["type"] == "literal_error":
+        words = re.findall(r"'([^']*)'", mistake.get("ctx", {}).get("expected", ""))
+        text += nearest(str(mistake["input"]), words, listed=False)
+    return f"{key + ': ' if key else ''}{text}{given}"
+
+
+def keys_at(where: tuple[int | str, ...]) -> list[str]:
+    """The keys that a table of the configuration may have; ``where``: its own place."""
+    kind: Any = Configuration
+    for part in where:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(str(part))
+            kind = field.annotation if field else None
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        # Of a table that may be left out, what it is where it is not.
+        kind = (
+            next((one for one in get_args(kind) if one is not type(None)), None) if get_origin(kind) in UNIONS else kind
+        )
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -9,16 +10,24 @@ from rich.console import Console
 from experiment import cleaning
 from experiment.config import Configuration, load
 from experiment.difference import differences
+from experiment.reading import SHIPPED
 from experiment.store import Store
 from testbed import host, ledger
-from testbed.cache import Cache
-from testbed.errors import UsageError
+from testbed.cache import Cache, default_cache
+from testbed.errors import UsageError, nearest
+from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
-QUICK = {"conditions": ["baseline", "working-set"], "replicates": 1}
+QUICK = ("baseline", "working-set")
 CACHE_GIB, MEMORY_GIB = 8, 2  # memory besides the guests'
-GUEST_GIB = 1
+
+
+def placed(given: argparse.Namespace) -> argparse.Namespace:
+    """With the folders and the configuration that are meant where nothing is said."""
+    home = PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()  # else the package was installed
+    usual = {"config": SHIPPED, "results": home / "results", "cache": default_cache()}
+    return argparse.Namespace(**{**vars(given), **{key: vars(given)[key] or usual[key] for key in usual}})
 
 
 def open_cache(given: argparse.Namespace, console: Console) -> Cache:
@@ -36,26 +45,34 @@ def clear_up(cache: Cache, console: Console) -> None:
 
 def configuration(given: argparse.Namespace) -> Configuration:
     """experiments.toml with the command line's changes. Raises UsageError."""
-    run_changes: dict[str, object] = dict(QUICK) if given.quick else {}
+    if given.quick and (given.suite or given.conditions or given.replicates):
+        raise UsageError("--quick has conditions and replicates of its own", "leave it out, or the others")
+    local = load(given.config)
+    settings = local
+    if given.like is not None:
+        store = Store.open(given.results, given.like)
+        settings = store.configuration().on_the_host_of(local)
+        for line in differences(local, settings):
+            log.warning("as run %s, not as %s: %s", store.run, given.config.name, line)
+    run: dict[str, object] = {"conditions": QUICK, "replicates": 1} if given.quick else {}
     if given.suite is not None:
-        run_changes["suite"] = names(given.suite)
+        run["suite"] = known("--suite", given.suite, settings.suite, "suite")
     if given.conditions is not None:
-        run_changes["conditions"] = names(given.conditions)
-    if given.replicates is not None:
-        run_changes["replicates"] = given.replicates
-    if given.seed is not None:
-        run_changes["seed"] = given.seed
-    changes = {"run": run_changes}
-    if given.accel:
-        changes["testbed"] = {"accelerator": given.accel}
-    if given.like is None:
-        return load(given.config, changes)
-    store = Store.open(given.results, given.like)
-    store.configuration()  # refuses one that was changed since the run began
-    settings = load(given.config, changes, store.folder / "configuration.toml")
-    for line in differences(load(given.config), settings):
-        log.warning("as run %s, not as %s: %s", store.run, given.config.name, line)
-    return settings
+        run["conditions"] = known("--conditions", given.conditions, settings.condition, "condition")
+    run |= {key: vars(given)[key] for key in ("replicates", "seed") if vars(given)[key] is not None}
+    return settings.changed("run", run).changed("testbed", {"accelerator": given.accel} if given.accel else {})
+
+
+def known(option: str, words: str, there: Iterable[str], what: str) -> tuple[str, ...]:
+    """The names in the words of an option, each once. Raises UsageError for one that is not there."""
+    wanted, found = names(words), list(there)
+    for name in wanted:
+        if name not in found:
+            raise UsageError(f"{option}: there is no {what} {name!r}{nearest(name, found)}", "python run.py --dry-run")
+    if not wanted or len(set(wanted)) != len(wanted):
+        problem = f"a {what} is named twice" if wanted else f"no {what} is named"
+        raise UsageError(f"{option} {words}: {problem}", f"{option} {','.join(found[:2])}")
+    return tuple(wanted)
 
 
 def names(words: str) -> list[str]:
@@ -64,15 +81,19 @@ def names(words: str) -> list[str]:
 
 def numbers(option: str, words: str) -> list[int]:
     """Raises UsageError."""
-    try:
-        return [int(word) for word in names(words)]
-    except ValueError as error:
-        raise UsageError(f"{option} {words}: expected whole numbers, separated by commas") from error
+    found = names(words)
+    if not found or not all(word.isascii() and word.isdigit() and int(word[:9]) > 0 for word in found):
+        raise UsageError(f"{option} {words}: expected whole numbers above 0, separated by commas", f"{option} 10,100")
+    return [int(word) for word in found]
 
 
-def needs(cache: Path, guests: int = 1) -> list[host.Need]:
-    """To run so many at a time."""
-    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), host.memory(MEMORY_GIB + guests * GUEST_GIB)]
+def needs(cache: Path, memory_mib: int, guests: int = 1) -> list[host.Need]:
+    """To run so many guests at a time, each of so much memory."""
+    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), memory_need(memory_mib, guests)]
+
+
+def memory_need(memory_mib: int, guests: int) -> host.Need:
+    return host.memory(MEMORY_GIB, memory_mib / 1024, guests)
 
 
 def dataset_need(settings: Configuration) -> host.Need:

@@ -9,8 +9,8 @@ import threading
 from types import FrameType, TracebackType
 
 from testbed import ledger
+from testbed.errors import INTERRUPTED
 
-INTERRUPTED = 130
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIDY_S = 120.0  # in which the end in order has to come; libvirt gives QEMU some 20 s
 

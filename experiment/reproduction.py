@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.load import load_run
 from analysis.redraw import REPORT
 from experiment import debugging
 from experiment.access import Access
@@ -16,9 +17,9 @@ from experiment.cell import FailureSeen
 from experiment.config import Configuration, load
 from experiment.difference import differences
 from experiment.estimate import estimate
-from experiment.given import clear_up, configuration, needs, open_cache
+from experiment.given import clear_up, configuration, memory_need, needs, open_cache
 from experiment.manifest import accept, make_manifest, of_hosts, suite_used
-from experiment.plan import Plan, bases, make_plan
+from experiment.plan import Cell, Plan, bases, make_plan
 from experiment.plan_view import show_plan
 from experiment.pools import OneByOne, Pool, SideBySide
 from experiment.prepare import prepare
@@ -44,10 +45,10 @@ class Place:
 def reproduce(given: argparse.Namespace, console: Console) -> int:
     """Nothing appears in results/ before the first cell can start."""
     store: Store | None = None
-    if given.resume:
-        own = (given.suite, given.conditions, given.replicates, given.seed, given.accel)
-        if given.quick or any(word is not None for word in own):
-            raise UsageError("--resume goes on with the run's own plan", "leave out the other options")
+    if given.resume is not None:
+        own = ("quick", "suite", "conditions", "replicates", "seed", "accel")
+        if changed := [f"--{name}" for name in own if vars(given)[name] not in (None, False)]:
+            raise UsageError(f"--resume goes on with the run's own plan, so {changed[0]} has no place", "leave it out")
         store = Store.open(given.results, given.resume)
         local = load(given.config)
         settings, plan = store.configuration().on_the_host_of(local), store.plan()
@@ -59,15 +60,17 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         settings = configuration(given)
         plan = make_plan(settings)
     refuse_combinations(given)
-    left = remaining(store, plan) if store else list(plan.cells)
+    left = undone(store, plan, console, dry_run=given.dry_run) if store else list(plan.cells)
     if store and not left:
         return finish(store, settings, given, console)
     expected = estimate(settings, plan)
+    if given.jobs > 1:
+        host.require([memory_need(settings.guest.memory_mib, given.jobs)])
     if given.dry_run:
         show_plan(settings, plan, expected, console)
         return 0
     if not given.scheduler:
-        host.require(needs(given.cache, given.jobs))
+        host.require(needs(given.cache, settings.guest.memory_mib, given.jobs))
     host.require([host.writable(given.results)])
     console.print(
         f"{len(left)} cells, about {clock(expected.cell_seconds * len(left) / given.jobs)}; image and warm snapshots, "
@@ -98,20 +101,34 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     return 1 if failed else 0
 
 
+def undone(store: Store, plan: Plan, console: Console, *, dry_run: bool) -> list[Cell]:
+    """The cells that are to be run: those that are not done, and those whose records were damaged since.
+
+    The latter are moved to failed/, but for ``dry_run``.
+    """
+    left = set(remaining(store, plan))
+    if left == set(plan.cells):
+        return list(plan.cells)
+    damaged = {cell.name: cell.reason for cell in load_run(store.folder).cells if not cell.valid}
+    for cell in plan.cells:
+        if cell not in left and cell.name in damaged and store.counts(cell):
+            console.print(f"{cell.name} is run again, as its records are damaged: {damaged[cell.name]}")
+            left.add(cell)
+            if not dry_run:
+                store.set_aside(cell)
+    return [cell for cell in plan.cells if cell in left]
+
+
 def refuse_combinations(given: argparse.Namespace) -> None:
     """Raises UsageError."""
     if given.scheduler:
         Access(given.scheduler, given.tls, given.let_anyone_in)
     elif given.tls or given.let_anyone_in:
         raise UsageError("--tls and --let-anyone-in are of a --scheduler", "leave them out, or give the scheduler")
-    if given.jobs < 1:
-        raise UsageError(f"--jobs {given.jobs}: expected at least 1")
     if given.scheduler and given.jobs > 1:
         raise UsageError(
             "--jobs is of this host, --scheduler of others", "there: python run.py worker --guests N ADDRESS"
         )
-    if given.workers < 1:
-        raise UsageError(f"--workers {given.workers}: expected at least 1")
     if given.workers > 1 and not given.scheduler:
         raise UsageError("--workers waits for workers of a --scheduler", "leave it out, or give the scheduler")
     if given.keep_guest != "never" and (given.scheduler or given.jobs > 1):

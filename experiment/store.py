@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import itertools
 import json
+import logging
 import os
 import secrets
 import time
@@ -22,9 +23,12 @@ from experiment.config import Configuration, check, parsed, read_configuration
 from experiment.plan import Cell, Plan
 from measure.quota import EVENT_BYTES
 from testbed.documents import Fault, parse_json, read_bounded
-from testbed.errors import HostError, Unsupported, UsageError
+from testbed.errors import HostError, Unsupported, UsageError, nearest
 from testbed.plainfiles import require_plain, write_text
 
+log = logging.getLogger(__name__)
+
+LATEST, REFERENCE = "latest", "reference"  # a link to a run, and the committed one
 UNSUPPORTED = Unsupported.__name__  # the kind of cells that are skipped
 
 
@@ -59,13 +63,28 @@ class Store:
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Store":
-        """An existing run, by its name, its path, or "latest". Raises UsageError if there is none."""
+        """An existing run, by its name, its path, or "latest", which is REFERENCE where there is none of one's own.
+
+        Raises UsageError if there is none, or it holds what could lead out of it.
+        """
         for folder in (results / name, Path(name)):
-            if (folder / "plan.json").is_file():
-                require_plain(folder.resolve())
-                return cls(folder.resolve())
-        there = ", ".join(sorted(p.parent.name for p in results.glob("*/plan.json"))[-5:]) or "none yet"
-        raise UsageError(f"there is no run {name!r} in {results}", f"runs there: {there}")
+            if name and (folder / "plan.json").is_file():
+                return cls.at(folder)
+        if name == LATEST and (results / REFERENCE / "plan.json").is_file():
+            log.warning("there is no run of your own yet: the latest is %s", results / REFERENCE)
+            return cls.at(results / REFERENCE)
+        there = sorted({p.parent.name for p in results.glob("*/plan.json")} - {LATEST})
+        what = f"{results / name} is no run: it has no plan.json" if (results / name).exists() and name else ""
+        raise UsageError(
+            what or f"there is no run {name!r} in {results}{nearest(name, there)}",
+            "python run.py list" if there else "python run.py makes one",
+        )
+
+    @classmethod
+    def at(cls, folder: Path) -> "Store":
+        """Raises UsageError if it holds what could lead out of it."""
+        require_plain(folder.resolve())
+        return cls(folder.resolve())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -105,8 +124,12 @@ class Store:
     def is_done(self, cell: Cell) -> bool:
         """Whether the cell's last record says complete and valid, or that the guest's kernel cannot do it."""
         last = read_last(self.cell_folder(cell) / "cell.jsonl")
-        counts = bool(last.get("complete") and last.get("valid"))
-        return last.get("type") == "end" and (counts or last.get("kind") == UNSUPPORTED)
+        return self.counts(cell) or (last.get("type") == "end" and last.get("kind") == UNSUPPORTED)
+
+    def counts(self, cell: Cell) -> bool:
+        """Whether the cell's last record says that it counts."""
+        last = read_last(self.cell_folder(cell) / "cell.jsonl")
+        return last.get("type") == "end" and last.get("complete") is True and last.get("valid") is True
 
     def host_of(self, cell: Cell) -> str:
         """The host that ran a cell which is done; "" if it is not done."""
@@ -123,7 +146,7 @@ class Store:
         folder.rename(failed / f"{cell.name}.{attempt}")
 
     def point_latest(self) -> None:
-        link = self.folder.parent / "latest"
+        link = self.folder.parent / LATEST
         temporary = link.with_name(f".latest-{secrets.token_hex(8)}")
         temporary.symlink_to(self.folder.name)
         temporary.replace(link)

@@ -13,8 +13,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from testbed import ledger, ownership, programs
+from testbed import ownership, programs
 from testbed.errors import HostError, printable
+from testbed.plainfiles import aside
 from testbed.process import run
 
 log = logging.getLogger(__name__)
@@ -159,8 +160,6 @@ def remembered(cache: Path) -> Accelerator | None:
 def remember(cache: Path, found: Accelerator) -> Accelerator:
     """Two runs may find out at once: the last one's word stays. Raises HostError if the cache is not ours."""
     text = json.dumps({"machine": machine_key(), "accelerator": asdict(found)}, indent=2)
-    with ledger.folder(ownership.own_folder(cache), "accelerator-") as unfinished:
-        (unfinished / REMEMBERED).touch(0o600)
-        (unfinished / REMEMBERED).write_text(text)
-        (unfinished / REMEMBERED).replace(cache / REMEMBERED)
+    with aside(ownership.own_folder(cache) / REMEMBERED, rights=0o600) as file:
+        file.write(text)
     return found

@@ -4,6 +4,9 @@ Every error here is shown as one line (plus its way out), never as a traceback.
 ``run.py`` ends with the error's ``exit_code``.
 """
 
+import difflib
+from collections.abc import Iterable
+
 MESSAGE_LIMIT = 8000  # characters: a guest may have chosen some of them
 
 
@@ -35,6 +38,22 @@ def shortened(text: str, limit: int) -> str:
     """``text``, its middle left out where it is longer than ``limit`` characters."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]} [...] {text[-half:]}"
+
+
+def nearest(word: str, known: Iterable[str], *, listed: bool = True) -> str:
+    """How a sentence goes on that says that ``word`` is unknown: with the nearest known ones, else with some of all.
+
+    Not ``listed``: where the sentence has named them all.
+    """
+    names = list(known)
+    begun = [name for name in names if len(word) > 2 and name.startswith(word)]
+    folded = {name.lower(): name for name in names}
+    alike = begun[:2] or [folded[near] for near in difflib.get_close_matches(word.lower(), folded, n=2, cutoff=0.55)]
+    if alike:
+        return f"; the nearest is {' or '.join(alike)}"
+    if not names or not listed:
+        return ""
+    return f"; there are {', '.join(names)}" if len(names) <= 12 else f"; there are {', '.join(names[:5])} and others"
 
 
 class UsageError(HarnessError):
@@ -79,6 +98,24 @@ class WorkerLost(CellError):  # noqa: N818
 
 class DiskFull(HostError):  # noqa: N818
     """A disk of this host is full. Records that are written stay."""
+
+
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell says it
+INTERRUPTED = 130  # 128 + SIGINT
+BUG = 70  # EX_SOFTWARE of sysexits.h
+SOME_DO_NOT_COUNT = 1
+EXIT_CODES = (
+    (0, "done"),
+    (SOME_DO_NOT_COUNT, "some cell does not count, or compare --fail-on found what it was asked for"),
+    (UsageError.exit_code, "command line or configuration"),
+    (HostError.exit_code, "this host cannot"),
+    (GuestError.exit_code, "the guest failed"),
+    (CellError.exit_code, "cells kept failing in the same way"),
+    (BUG, "a fault of this program: its traceback is in a file that is named"),
+    (INTERRUPTED, "interrupted"),
+    (BROKEN_PIPE, "whoever read the output went away"),
+)
+"""All that run.py ends with; README has the same table."""
 
 
 class GuestLost(GuestError):  # noqa: N818

@@ -112,13 +112,17 @@ def writable(folder: Path) -> Need:
     return Need("results", ok, f"{folder} {'can' if ok else 'cannot'} be written", "python run.py --results DIR")
 
 
-def memory(needed_gib: float) -> Need:
+def memory(besides_gib: float, guest_gib: float, guests: int) -> Need:
+    """For so many guests at a time, and what is needed besides."""
+    needed_gib = besides_gib + guests * guest_gib
     available = 0.0
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             available = int(line.split()[1]) / 1024**2
     found = f"{available:.1f} GiB available, {needed_gib:.1f} needed"
-    return Need("memory", available >= needed_gib, found, "end other programs")
+    fit = int((available - besides_gib) / guest_gib)
+    remedy = f"--jobs {fit}" if 0 < fit < guests else "end other programs"
+    return Need("memory", available >= needed_gib, found, remedy)
 
 
 def tools(cache: Path | None = None) -> list[Need]:

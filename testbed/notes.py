@@ -15,7 +15,7 @@ PREFIX = "paging-"  # of all that is made in places for temporary files
 LINE_LIMIT = 4096  # bytes
 DIGITS = "[0-9a-f]{8}"
 IN_CACHE = re.compile(
-    rf"(accelerator|bench|dask|records)-{DIGITS}"
+    rf"(bench|dask|records)-{DIGITS}"
     rf"|({GUESTS}|bench-{DIGITS})/([0-9]+-[a-z0-9-]+|fork|shell)-{DIGITS}"
     rf"|dataset/\.(download|employees-[0-9a-f]+)-{DIGITS}"
 )

@@ -52,17 +52,17 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def aside(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+def aside(path: Path, mode: Literal["w", "wb"] = "w", rights: int = 0o666) -> Iterator[IO[Any]]:
     """A file that has its name only once it is whole, under one that nobody can foresee before; text is UTF-8.
 
     Whatever had the name before, a link too, is replaced and not written through. Text that has no place in UTF-8
-    becomes "?". Raises OSError, also where the folder is a link.
+    becomes "?". The umask takes from its ``rights``. Raises OSError, also where the folder is a link.
     """
     parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     other = f".{path.name}.{secrets.token_hex(8)}"
     try:
         descriptor = os.open(
-            other, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=parent
+            other, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, rights, dir_fd=parent
         )
         text = {} if mode == "wb" else {"encoding": "utf-8", "errors": "replace", "newline": ""}
         with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]

@@ -17,6 +17,7 @@ import psutil
 import pytest
 import tomli_w
 from rich.console import Console
+from words import in_folders
 
 from experiment.condition import LXC
 from experiment.config import load
@@ -48,8 +49,8 @@ def configuration(folder: Path, **changes: dict[str, float]) -> Path:
 
 def command(folder: Path, *words: str, config: Path | None = None) -> list[str]:
     """run.py with results in ``folder`` and the project's cache."""
-    given = ["--config", str(config or folder / "short.toml"), "--results", str(folder / "results")]
-    return [sys.executable, "run.py", *given, "--cache", str(CACHE), *words]
+    places = {"config": config or folder / "short.toml", "results": folder / "results", "cache": CACHE}
+    return [sys.executable, "run.py", *in_folders(words, **places)]
 
 
 def start(folder: Path, *words: str) -> "subprocess.Popen[str]":

@@ -6,10 +6,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from words import in_folders
 
 import run
 from experiment import certificate
 from experiment.access import Access
+from experiment.commandline import read
 from testbed.errors import UsageError
 
 
@@ -50,13 +52,13 @@ def test_the_option_is_for_plain_tcp(scheme: str) -> None:
 def test_a_mistake_is_one_line_before_anything_is_built(
     before: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    places = {"results": tmp_path / "results", "cache": tmp_path / "cache"}
     mistakes = [["tcp://127.0.0.1:9"], ["garbage"], ["tcp://127.0.0.1:9", "--tls", str(tmp_path)]] if before else [
         ["--tls", str(tmp_path)], ["--let-anyone-in"]
     ]  # fmt: skip
     for mistake in mistakes:
         words = [*(word.format(mistake[0]) for word in before), *mistake[bool(before) :]]
-        assert run.main([*places, *words]) == UsageError.exit_code
+        assert run.main(in_folders(words, **places)) == UsageError.exit_code
         said = capsys.readouterr()
         message, way_out, *more = said.err.splitlines()
         assert message.startswith("run.py: ")
@@ -66,9 +68,9 @@ def test_a_mistake_is_one_line_before_anything_is_built(
 
 
 def test_the_options_may_stand_ahead_of_the_command() -> None:
-    given = run.parser().parse_args(["--tls", "a", "--let-anyone-in", "worker", "tls://a:1"])
+    given = read(["--tls", "a", "--let-anyone-in", "worker", "tls://a:1"])
     assert (given.tls, given.let_anyone_in) == (Path("a"), True)
-    given = run.parser().parse_args(["worker", "tls://a:1"])
+    given = read(["worker", "tls://a:1"])
     assert (given.tls, given.let_anyone_in) == (None, False)
 
 

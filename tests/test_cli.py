@@ -1,11 +1,11 @@
 """run.py's words: help, plan, errors with their exit codes; nothing here starts a guest."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 from fake_run import write_run
+from words import in_folders
 
 import run
 from experiment import commands, given
@@ -16,13 +16,11 @@ PROJECT = Path(__file__).parent.parent
 
 
 def words(tmp_path: Path, *more: str) -> list[str]:
-    return ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"), *more]
+    return in_folders(more, results=tmp_path / "results", cache=tmp_path / "cache")
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run.main(["--help"])
-    assert ended.value.code == 0
+    assert run.main(["--help"]) == 0
     text = capsys.readouterr().out
     for word in (
         "--quick",
@@ -88,22 +86,22 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
     ("more", "code", "message"),
     [
         (["--conditions", "nonsense"], 2, "there is no condition 'nonsense'"),
-        (["--conditions", ","], 2, "run.conditions"),
-        (["--replicates", "-1"], 2, "run.replicates"),
-        (["--replicates", "0"], 2, "run.replicates"),
-        (["--seed", "-1"], 2, "run.seed"),
+        (["--conditions", ","], 2, "--conditions ,: no condition is named"),
+        (["--replicates", "-1"], 2, "--replicates: expected 1 to 10000, not -1"),
+        (["--replicates", "0"], 2, "--replicates: expected 1 to 10000, not 0"),
+        (["--seed", "-1"], 2, "--seed: expected at least 0, not -1"),
         (
             ["--suite", "nonsense"],
             2,
-            "run.suite: there is no suite 'nonsense'; there are default, controls, peers",
+            "--suite: there is no suite 'nonsense'; there are default, controls, peers",
         ),
-        (["--suite", "nonsense", "--quick"], 2, "there is no suite 'nonsense'"),
-        (["--resume", "latest", "--suite", "prefetcher"], 2, "leave out the other options"),
+        (["--suite", "disks", "--quick"], 2, "--quick has conditions and replicates of its own"),
+        (["--resume", "latest", "--suite", "prefetcher"], 2, "so --suite has no place"),
         (["--config", "/absent.toml"], 2, "No such file"),
         (["--resume", "never"], 2, "there is no run 'never'"),
         (["report", "never"], 2, "there is no run 'never'"),
-        (["--resume", "latest", "--replicates", "0"], 2, "leave out the other options"),
-        (["--resume", "latest", "--accel", "kvm"], 2, "leave out the other options"),
+        (["--resume", "latest", "--replicates", "2"], 2, "so --replicates has no place"),
+        (["--resume", "latest", "--accel", "kvm"], 2, "so --accel has no place"),
     ],
 )
 def test_bad_input_is_one_clear_message(
@@ -158,11 +156,18 @@ def test_a_run_that_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.Capt
     configuration = load(PROJECT / "experiments.toml", {"run": {"conditions": ["baseline"], "replicates": 1}})
     plan = make_plan(configuration)
     store = Store.create(tmp_path / "results", configuration, plan)
-    folder = store.cell_folder(plan.cells[0])
-    folder.mkdir()
-    (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "complete": True, "valid": True, "reason": ""}))
+    made = write_run(tmp_path / "made", ("baseline",), 1)
+    shutil.copyfile(made / "manifest.json", store.folder / "manifest.json")
+    shutil.copytree(made / "cells" / "01-baseline", store.folder / "cells" / "01-baseline")
     assert run.main(words(tmp_path, "--resume", "latest")) == 0
     assert "nothing is left" in capsys.readouterr().out
+    stream = store.folder / "cells" / "01-baseline" / "samples.jsonl"
+    stream.write_bytes(stream.read_bytes()[:-20])
+    assert run.main(words(tmp_path, "--resume", "latest", "--dry-run")) == 0
+    said = capsys.readouterr().out
+    assert "01-baseline is run again, as its records are damaged: cells/01-baseline/samples.jsonl" in said
+    assert "nothing is left" not in said
+    assert stream.exists(), "a dry run moves nothing"
 
 
 @pytest.mark.whole
@@ -191,7 +196,7 @@ def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: 
     entry = Cache(tmp_path / "cache").obtain("disk", {}, lambda folder: (folder / "root.raw").touch())
     held.pop(entry).close()
     for _ in range(2):
-        assert run.main(words(tmp_path, "clean", "--cache", "--dry-run")) == 0
+        assert run.main(words(tmp_path, "clean", "--images", "--dry-run")) == 0
         text = capsys.readouterr().out
         assert f"would remove {overlays} (3.0 MB)" in text
         assert entry.name in text
@@ -202,5 +207,5 @@ def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: 
     assert f"removed {overlays}" in capsys.readouterr().out
     assert not overlays.exists()
     assert entry.exists(), "images only when asked for"
-    assert run.main(words(tmp_path, "clean", "--cache")) == 0
+    assert run.main(words(tmp_path, "clean", "--images")) == 0
     assert not entry.exists()

@@ -23,6 +23,7 @@ from distributed import LocalCluster, get_worker
 from distributed.comm.addressing import unparse_host_port
 from documents import blocks, commands
 from rich.console import Console
+from words import in_folders
 
 from experiment import archive, certificate, cluster, listening
 from experiment.access import Access
@@ -30,12 +31,11 @@ from experiment.cell import Outcome
 from experiment.cluster import Cluster, refuse_namesakes
 from experiment.condition import LXC
 from experiment.config import load
-from experiment.interrupts import INTERRUPTED
 from experiment.plan import Cell
 from experiment.pools import this_host
 from experiment.progress import Progress, Watched
 from experiment.worker import GUEST, Delivery, Offer, Order, ready, wanted, work
-from testbed.errors import HostError, UsageError
+from testbed.errors import INTERRUPTED, HostError, UsageError
 
 PROJECT = Path(__file__).parent.parent
 CLUSTER = (PROJECT / "docs" / "cluster.md").read_text()
@@ -368,7 +368,7 @@ def run_py(folder: Path, words: Sequence[str], place: str) -> list[str]:
     """A command line of the document, with a scheduler at ``place``, and a cache below ``folder``."""
     assert words[:2] == ("python", "run.py")
     there = [word.replace("ADDRESS:8786", place) for word in words[2:]]
-    return [sys.executable, str(PROJECT / "run.py"), "--cache", str(folder / "cache"), *there]
+    return [sys.executable, str(PROJECT / "run.py"), *in_folders(there, cache=folder / "cache")]
 
 
 def free_port() -> int:

@@ -188,7 +188,7 @@ def test_a_summary_tells_why_there_is_no_comparison(tmp_path: Path) -> None:
             ["one", "two", "--fail-on", "regressions"],
             "--fail-on 'regressions': expected regression, flipped-claim, lost",
         ),
-        (["one", "two", "--fail-on", ""], "--fail-on '': expected regression, flipped-claim, lost"),
+        (["one", "two", "--fail-on", ""], "--fail-on: expected a name, not nothing"),
     ],
 )
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: list[str], message: str) -> None:

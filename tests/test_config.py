@@ -38,7 +38,7 @@ def test_the_shipped_configuration_holds_the_papers_numbers() -> None:
         ("run", "replicates", 0, "run.replicates"),
         ("run", "replicates", -3, "(given: -3)"),
         ("run", "replicates", "three", "valid integer"),
-        ("run", "replicats", 3, "run.replicats: Extra inputs are not permitted"),
+        ("run", "replicats", 3, "run.replicats: there is no such key; the nearest is replicates"),
         ("run", "conditions", ["baseline", "nonsense"], "no condition 'nonsense'; there are figure1, baseline, "),
         ("run", "conditions", ["baseline", "baseline"], "named twice"),
         ("run", "conditions", [], "run.conditions"),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from words import in_folders
 
 from experiment import debugging
 from experiment.condition import LXC
@@ -40,7 +41,7 @@ CELL = "01-working-set-200"
 
 
 def shell_words(*words: str) -> list[str]:
-    return [sys.executable, "run.py", "--cache", str(CACHE), *words]
+    return [sys.executable, "run.py", *in_folders(words, cache=CACHE)]
 
 
 def left_behind() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from short_run import configuration, processes
+from words import in_folders
 
 from experiment.condition import LXC
 from experiment.config import load
@@ -35,7 +36,7 @@ MIB = 1024 * 1024
 
 
 def run(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "run.py", "--results", str(results), "--cache", str(CACHE), *words]
+    command = [sys.executable, "run.py", *in_folders(words, results=results, cache=CACHE)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=1500, check=False)
     print(done.stdout, done.stderr)
     return done

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_run import write_run
 from hostile_runs import PROJECT, hostile, nothing_outside
+from words import in_folders
 
 import run
 from experiment import commands, reproduction, root_shell
@@ -58,9 +59,8 @@ def test_a_hostile_run_is_data(
         monkeypatch.setattr(module, name, no_guest)
     for module in (commands, reproduction):
         monkeypatch.setattr(module, "needs", lambda *_: [])
-    options = ["--results", str(results), "--cache", str(results / ".cache")]
     with nothing_outside(tmp_path):
-        code = run.main([*options, *words])
+        code = run.main(in_folders(words, results=results, cache=results / ".cache"))
     said = capfd.readouterr()
     assert code in (0, 1, 2, 3, CellError.exit_code), f"seed {seed}: {made.how}"
     shown = said.out + said.err

@@ -14,8 +14,9 @@ PROJECT = Path(__file__).parent.parent
 PROGRAM = """
 import subprocess, sys, time
 from pathlib import Path
-from experiment.interrupts import INTERRUPTED, Interrupts
+from experiment.interrupts import Interrupts
 from testbed import ledger
+from testbed.errors import INTERRUPTED
 import experiment.interrupts
 exec(sys.argv[3])
 ledger.begin(Path(sys.argv[1]))

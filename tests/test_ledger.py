@@ -304,7 +304,7 @@ def test_what_clearing_up_would_not_believe_is_not_made(cache: Path, tmp_path: P
             mine.make(parent, prefix)
     (cache / "dataset").mkdir()
     names = {
-        cache: ("records-", "bench-", "accelerator-"),
+        cache: ("records-", "bench-", "dask-"),
         cache / "guests": ("01-baseline-", "shell-"),
         cache / "dataset": (".download-", f".employees-{'0a' * 20}-"),
         Path("/tmp"): ("paging-",),

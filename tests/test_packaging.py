@@ -88,5 +88,5 @@ def test_results_and_cache_go_where_such_things_go(installed: Path, tmp_path: Pa
     done = run(installed, tmp_path, "report", "latest")
     assert done.returncode == 2
     assert f"there is no run 'latest' in {tmp_path / 'results'}" in done.stderr
-    done = run(installed, tmp_path, "clean", "--cache", "--dry-run")
+    done = run(installed, tmp_path, "clean", "--images", "--dry-run")
     assert done.returncode == 0, done.stderr

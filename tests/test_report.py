@@ -107,7 +107,7 @@ def test_a_run_of_an_older_format_is_still_reported(tmp_path: Path, caplog: pyte
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("plan.json", None, "there is no run 'one'"),
+        ("plan.json", None, "one is no run: it has no plan.json"),
         ("plan.json", "{", "plan.json: line 1: not JSON"),
         ("plan.json", '{"run": "one", "cells": []}', "plan.json: seed: Field required"),
         ("manifest.json", None, "manifest.json: No such file"),
