@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from experiment.config import Configuration
-from testbed import server
+from testbed import confined, namespace, server
 from testbed.cache import Cache, digest_files
 from testbed.checksums import identity
 from testbed.image import Image, disk_stage, root_stage
@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 SERVICE = Path(employees.__file__).parent.parent
 SERVICE_C = SERVICE.parent / "service_c"
-SERVER = Path(server.__file__)
+TREE = [Path(str(module.__file__)) for module in (confined, namespace, server)]
+"""How programs run in the root tree."""
 
 
 def resolve(configuration: Configuration, cache: Cache) -> Dataset:
@@ -45,21 +46,21 @@ def database_stage(cache: Cache, configuration: Configuration, root: Path, datas
         "dataset": dataset.identity,
         "title": service.title,
         "buffer-pool": service.buffer_pool,
-        "recipe": digest_files(SERVICE / "database.py", SERVICE / "dataset", SERVER),
+        "recipe": digest_files(SERVICE / "database.py", SERVICE / "dataset", *TREE),
     }
 
     def build(folder: Path) -> None:
         log.info("image: loading %s (about half a minute)", dataset.label)
         files = folder / "dataset"
         files.mkdir()
-        scripts = dataset.write(files)
+        names = dataset.write(files)
         run_inside(
             "workloads.service_a.database",
             [
                 "--root", root / "root.tar", "--dataset", files, "--title", service.title,
                 "--buffer-pool", service.buffer_pool, "--out", folder,
                 "--source", dataset.source, "--label", dataset.label,
-                *(word for script in scripts for word in ("--script", script)),
+                *(word for name in names for word in ("--rows", name)),
             ],
             log=folder / "build.log",
             timeout=configuration.limits.build_s,
@@ -80,7 +81,7 @@ def service_c_stage(cache: Cache, configuration: Configuration, root: Path, data
         "title": title,
         "recipe": digest_files(
             folder / "database.py", folder / "commands.sql", folder / "deploy.py", folder / "files",
-            SERVICE / "database.py", SERVER,
+            SERVICE / "database.py", *TREE,
         ),
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from testbed.errors import HostError
 from testbed.process import PROJECT, run
 
-MS_BIND, MS_REC, MNT_DETACH = 0x1000, 0x4000, 2
+MS_BIND, MNT_DETACH = 0x1000, 2
 
 
 def alone() -> list[str]:
@@ -57,7 +57,6 @@ def with_sbin() -> str:
 def mount(source: str, target: Path, kind: str | None, flags: int = 0, options: str = "") -> None:
     """mount(2). Raises HostError with errno's text."""
     libc = ctypes.CDLL(None, use_errno=True)
-    target.mkdir(parents=True, exist_ok=True)
     done = libc.mount(
         source.encode(), os.fsencode(target), kind.encode() if kind else None, flags, options.encode() or None
     )
@@ -79,9 +78,3 @@ def unpack(tarball: Path, root: Path) -> None:
     """Unpack a root tree's tarball; without /dev, whose nodes a user namespace may not make and devtmpfs has."""
     flags = ["--extract", "--numeric-owner", "--xattrs", "--exclude=./dev/*"]
     run(["tar", *flags, "--file", tarball, "--directory", root])
-
-
-def add_kernel_files(root: Path) -> None:
-    """Give a root tree the /proc and /dev that programs started inside it by chroot need."""
-    mount("proc", root / "proc", "proc")
-    mount("/dev", root / "dev", None, MS_BIND | MS_REC)

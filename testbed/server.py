@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
+from testbed.confined import confined
 from testbed.errors import HostError
 from testbed.process import tail
 
@@ -13,19 +16,22 @@ START_SECONDS = 60
 
 
 @contextmanager
-def served(name: str, root: Path, command: Sequence[str], socket: str, log: Path, stop_s: float) -> Iterator[None]:
-    """``command`` as root of ``root``, from when it listens on ``socket`` there; ended in order, so that its files are
-    clean, within ``stop_s`` seconds. ``log``: what it says. Raises HostError with the end of that if it does not start,
-    or end, as it should.
+def served(
+    name: str, root: Path, user: str, command: Sequence[str], socket: str, log: Path, stop_s: float
+) -> Iterator[None]:
+    """``command`` as ``user`` in ``root``, from when it listens on ``socket`` there; ended in order, so that its files
+    are clean, within ``stop_s`` seconds. ``log``: what it says. Raises HostError with the end of that if it does not
+    start, or end, as it should.
     """
     with log.open("wb") as sink:
         server = subprocess.Popen(
-            ["chroot", str(root), *command], stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            confined(root, user, *command), stdout=sink, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
     try:
         wait_for(name, server, root / socket.lstrip("/"), log)
         yield
-        server.terminate()
+        for process in psutil.Process(server.pid).children():  # unshare itself takes no notice
+            process.terminate()
         if server.wait(stop_s) != 0:
             raise HostError(f"{name} did not end in order:\n{tail(log)}")
     finally:

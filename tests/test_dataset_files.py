@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
+import os
 import struct
 import tarfile
 import threading
@@ -14,7 +16,9 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import dumps
 import pytest
+from dumps import FEW, dump, rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,18 +27,19 @@ from workloads.service_a.dataset import EXPECTED_ROWS, archive, published
 from workloads.service_a.dataset.archive import extract
 from workloads.service_a.dataset.download import download
 from workloads.service_a.dataset.facts import PUBLISHED_COMMIT
-from workloads.service_a.dataset.published import git_blob, is_wanted, open_published, rows_files
+from workloads.service_a.dataset.published import Published, git_blob, is_wanted, open_published, rows_files
 
 OTHER_COMMIT = "0" * 40
 Answer = Callable[[BaseHTTPRequestHandler], object]
 
+NAMES = [
+    "load_departments.dump", "load_employees.dump", "load_dept_emp.dump", "load_dept_manager.dump",
+    "load_titles.dump", "load_salaries1.dump", "load_salaries2.dump", "load_salaries10.dump",
+]  # fmt: skip
+SALARIES = {number: dump("salaries", [(number, "60117", "1986-06-26", "1987-06-26")]) for number in ("10", "1", "2")}
 FILES = {
-    "employees.sql": b"source load_departments.dump ;\n",
-    **{
-        f"load_{table}{number}.dump": b"INSERT INTO `%s` VALUES (1,'a'),\n(2,'b');\n\n" % table.encode()
-        for table in EXPECTED_ROWS
-        for number in (("10", "1", "2") if table == "salaries" else ("",))
-    },
+    **{name: content for name, content in dumps.checkout().items() if name != "load_salaries.dump"},
+    **{f"load_salaries{number}.dump": content for number, content in SALARIES.items()},
     "README.md": b"not needed\n",
 }
 
@@ -72,24 +77,86 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
 # --- recognition
 
 
-def test_a_checkout_is_loaded_by_table_and_number(tmp_path: Path) -> None:
-    dataset = open_published(checkout(tmp_path / "real"), tmp_path / "cache")
-    out = tmp_path / "out"
+def genuine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let what is in ``folder`` now be the public repository's."""
+    blobs = {path.name: git_blob(path) for path in folder.glob("*.dump")}
+    monkeypatch.setattr(published, "PUBLISHED_BLOBS", blobs)
+
+
+def written(dataset: Published, out: Path) -> tuple[list[str], dict[str, bytes]]:
+    """The names that it gives, and all that it writes."""
     out.mkdir()
-    assert dataset.write(out) == ["schema.sql", "load.sql"]
-    sourced = [line[7:] for line in (out / "load.sql").read_text().splitlines() if line.startswith("source ")]
-    assert sourced == [
-        "load_departments.dump", "load_employees.dump", "load_dept_emp.dump", "load_dept_manager.dump",
-        "load_titles.dump", "load_salaries1.dump", "load_salaries2.dump", "load_salaries10.dump",
-    ]  # fmt: skip
-    assert {path.name: path.read_bytes() for path in out.glob("*.dump")} == {
-        name: content for name, content in FILES.items() if name.endswith(".dump")
-    }
+    return dataset.write(out), {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_rows_of_unknown_origin_are_written_anew_by_table_and_number(tmp_path: Path) -> None:
+    dataset = open_published(checkout(tmp_path / "real"), tmp_path / "cache")
+    names, files = written(dataset, tmp_path / "out")
+    assert names == [f"{table}.tsv" for table in EXPECTED_ROWS] and set(files) == set(names)
+    assert [row[0] for row in rows_of(files["salaries.tsv"])] == ["1", "2", "10"]
+    for table in set(EXPECTED_ROWS) - {"salaries"}:
+        assert list(map(tuple, rows_of(files[f"{table}.tsv"]))) == FEW[table]
     assert (dataset.source, dataset.label, dataset.genuine) == ("path", "employees 1.0.6 (public)", False)
 
 
+def test_the_public_repositorys_files_are_loaded_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = checkout(tmp_path / "real")
+    genuine(monkeypatch, folder)
+    dataset = open_published(folder, tmp_path / "cache")
+    assert dataset.genuine
+    assert written(dataset, tmp_path / "out") == (NAMES, {name: FILES[name] for name in NAMES})
+
+
+def test_a_public_file_that_changes_after_it_was_known_is_not_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkout(tmp_path / "real")
+    genuine(monkeypatch, folder)
+    dataset = open_published(folder, tmp_path / "cache")
+    (folder / "load_titles.dump").write_bytes(FILES["load_titles.dump"] + b"system id;\n")
+    with pytest.raises(UsageError, match=r"the files in .*real have changed since"):
+        written(dataset, tmp_path / "out")
+
+
+def test_a_file_that_changes_after_it_was_read_is_read_again(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "real")
+    dataset = open_published(folder, tmp_path / "cache")
+    (folder / "load_titles.dump").write_bytes(b"system id;\n")
+    with pytest.raises(UsageError, match=r"load_titles\.dump, line 1, is not a row"):
+        written(dataset, tmp_path / "out")
+
+
+def test_the_nine_public_departments_are_taken_in_the_public_form(tmp_path: Path) -> None:
+    rows = ",\n".join(f"('d{number:03}','{name}')" for number, name in enumerate(dumps.DEPARTMENTS, 1))
+    text = f"INSERT INTO `departments` VALUES \n{rows};\n"
+    folder = checkout(tmp_path / "real", {**FILES, "load_departments.dump": text.encode()})
+    _, files = written(open_published(folder, tmp_path), tmp_path / "out")
+    assert files["departments.tsv"].decode().splitlines()[8] == "d009\tCustomer Service"
+    assert files["departments.tsv"].count(b"\n") == 9
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip", "download"])
+def test_a_command_behind_a_row_is_refused_wherever_it_comes_from(tmp_path: Path, kind: str) -> None:
+    """The mariadb client obeyed it, as root of the host's files."""
+    row = b"INSERT INTO departments VALUES ('d009','Support'); system id >/mnt/p;\n"
+    files = {**FILES, "load_departments.dump": row}
+    where = r"load_departments\.dump, line 1, is not a row .*: system id >/mnt/p;"
+    path = tmp_path / "evil"
+    if kind == "folder":
+        checkout(path, files)
+    else:
+        path.write_bytes(zip_bytes(files) if kind == "zip" else tar_bytes(files))
+    if kind == "download":
+        with serving(sending(path.read_bytes())) as (address, _), pytest.raises(HostError, match=where):
+            download(address, OTHER_COMMIT, tmp_path, 5.0)
+    else:
+        with pytest.raises(UsageError, match=where) as caught:
+            open_published(path, tmp_path / "cache")
+        assert 'source = "synthetic"' in str(caught.value)
+
+
 def test_identity_follows_the_rows_and_nothing_else(tmp_path: Path) -> None:
-    changed = {**FILES, "load_titles.dump": b"INSERT INTO `titles` VALUES (3,'c');\n"}
+    changed = {**FILES, "load_titles.dump": dump("titles", FEW["titles"][:1])}
     readme = {**FILES, "README.md": b"changed\n"}
     identities = [
         open_published(checkout(tmp_path / str(number), files), tmp_path).identity
@@ -121,6 +188,14 @@ def test_unknown_files_with_more_than_rows_are_refused(tmp_path: Path, line: byt
     files = {**FILES, "load_titles.dump": FILES["load_titles.dump"] + line}
     with pytest.raises(UsageError, match=r"load_titles\.dump, line 4, is not a row"):
         open_published(checkout(tmp_path / "evil", files), tmp_path)
+
+
+def test_what_is_no_file_is_missing(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "odd")
+    (folder / "load_titles.dump").unlink()
+    os.mkfifo(folder / "load_titles.dump")
+    with pytest.raises(UsageError, match=r"load_titles\.dump is missing"):
+        open_published(folder, tmp_path)
 
 
 def test_a_git_blob_is_named_as_git_does(tmp_path: Path) -> None:
@@ -372,6 +447,21 @@ def test_damaged_archives_leave_nothing(tmp_path: Path, content: bytes) -> None:
     assert left == []
 
 
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"INSERT INTO `titles` VALUES\n"), lzma.compress(b"x" * 1000), b"(\xb5/\xfd\x04X" + bytes(600),
+     b"7z\xbc\xaf'\x1c" + bytes(600), b"<!DOCTYPE html>\n<html>" + b"sign in " * 100, b"Rar!\x1a\x07\1\0", b""],
+    ids=["gz of a file", "xz of a file", "zst", "7z", "html", "rar", "empty"],
+)  # fmt: skip
+def test_of_an_unknown_kind_it_is_said_which_are_taken(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "employees.zip"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        open_published(path, tmp_path / "cache")
+    kinds = "it is none of .zip, .tar, .tar.gz, .tar.bz2, .tar.xz"
+    assert caught.value.args[0] == f"{path} cannot be unpacked: {kinds}"
+
+
 # --- download
 
 
@@ -427,8 +517,7 @@ def test_the_pinned_commit_needs_the_published_files(tmp_path: Path, monkeypatch
     with serving(sending(tar_bytes(FILES))) as (address, asked):
         with pytest.raises(HostError, match="its files are not those of commit 3c7fa05e04b4"):
             download(address, PUBLISHED_COMMIT, tmp_path, 5.0)
-        blobs = {name: git_blob(checkout(tmp_path / name) / name) for name in FILES if name.endswith(".dump")}
-        monkeypatch.setattr(published, "PUBLISHED_BLOBS", blobs)
+        genuine(monkeypatch, checkout(tmp_path / "real"))
         assert download(address, PUBLISHED_COMMIT, tmp_path, 5.0).genuine
         (tmp_path / f"employees-{PUBLISHED_COMMIT}" / "load_titles.dump").write_bytes(b"(9,'z');\n")
         assert download(address, PUBLISHED_COMMIT, tmp_path, 5.0).genuine
@@ -439,7 +528,7 @@ def test_the_pinned_commit_needs_the_published_files(tmp_path: Path, monkeypatch
     ("answer", "message"),
     [
         (sending(b"gone", 404), "cannot be downloaded: Not Found"),
-        (sending(b"<html>sign in</html>"), "is damaged"),
+        (sending(b"<html>sign in</html>"), r"is damaged: .* none of \.zip, \.tar, \.tar\.gz, \.tar\.bz2, \.tar\.xz"),
         (sending(tar_bytes(FILES)[:300], length=300), "is damaged"),
         (sending(tar_bytes(FILES)[:300], length=9000), "is damaged|cannot be downloaded"),
         (sending(tar_bytes({"employees.sql": b""})), "load_departments.dump.* are missing"),

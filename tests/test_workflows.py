@@ -38,7 +38,7 @@ MADE_OF = (
     IMAGES,
     image.SERVICE,
     image.SERVICE_C,
-    image.SERVER,
+    *image.TREE,
     Path(image.__file__),
     Path(testbed.image.__file__),
     PROJECT / "experiments.toml",

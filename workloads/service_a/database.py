@@ -8,15 +8,25 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from testbed.namespace import MS_BIND, add_kernel_files, memory_tree, mount, unpack
+from testbed.confined import BLOCK, add_devices, feed, run_confined
+from testbed.namespace import memory_tree, unpack
 from testbed.process import run
 from testbed.server import served
 from workloads.service_a.dataset import EXPECTED_ROWS, verify
+from workloads.service_a.dataset.scripts import AFTER, BEFORE, SCHEMA, TAB_SEPARATED, load_tab_separated
 
+USER = "mysql"  # whom MariaDB lets do everything, by its socket
+# A client that obeys no commands of its own: "binary mode" leaves it those for delimiter and character set, and the
+# sandbox, where there is one, bars all that reach for a file or a program. Nor does it read files for the server.
+CLIENT = ("mariadb", "--batch", "--skip-column-names", "--binary-mode", "--loose-sandbox", "--skip-local-infile",
+          "--default-character-set=utf8mb4")  # fmt: skip
+ROWS = "/srv/rows"  # the one folder whose files the server reads; it may write none there
 SOCKET = "/run/mysqld/mysqld.sock"
 STOP_SECONDS = 120
 # Durability is for data that would be lost; this load is redone if it dies.
@@ -26,14 +36,15 @@ FAST = (
     "--skip-log-bin",
     "--skip-networking",
 )
+CLOSED = ("--skip-local-infile", f"--secure-file-priv={ROWS}")
 READER = "www-data"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="root.tar")
-    parser.add_argument("--dataset", type=Path, required=True, help="folder that the SQL scripts are run in")
-    parser.add_argument("--script", action="append", required=True, help="SQL script below it, in order")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder with the files of rows")
+    parser.add_argument("--rows", action="append", required=True, help="file in it, in the order of loading")
     parser.add_argument("--source", required=True, help="where the rows come from; the public ones have MD5 values")
     parser.add_argument("--label", required=True, help="what messages call the dataset")
     parser.add_argument("--title", required=True, help="title that query.cgi asks for")
@@ -42,10 +53,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.out) as scratch, memory_tree(Path(scratch), "6G") as root:
         unpack(given.root, root)
-        add_kernel_files(root)
-        mount(str(given.dataset.resolve()), root / "mnt", None, MS_BIND)
+        add_devices(root)
         with rdbms(root, given.buffer_pool):
-            load(root, given.script)
+            load(root, [given.dataset / name for name in given.rows])
             verify(lambda sql: query(root, sql), given.source, given.label)
             (given.out / "expected.json").write_text(json.dumps(expected_answer(root, given.title)))
         # /var/lib/mysql alone: everything else comes from the root stage.
@@ -59,9 +69,12 @@ def rdbms(root: Path, buffer_pool: str) -> Iterator[None]:
     runtime = root / "run/mysqld"
     runtime.mkdir(parents=True, exist_ok=True)
     shutil.chown(runtime, *owner(root / "var/lib/mysql"))
-    command = ("mariadbd", "--user=mysql", f"--innodb-buffer-pool-size={buffer_pool}",
-               "--innodb-buffer-pool-dump-pct=100", *FAST)  # fmt: skip
-    with served("MariaDB", root, command, SOCKET, root / "tmp/rdbms.log", STOP_SECONDS):
+    rows = root / ROWS.lstrip("/")
+    rows.mkdir(exist_ok=True)
+    rows.chmod(0o755)
+    command = ("/usr/sbin/mariadbd", f"--innodb-buffer-pool-size={buffer_pool}",
+               "--innodb-buffer-pool-dump-pct=100", *FAST, *CLOSED)  # fmt: skip
+    with served("MariaDB", root, USER, command, SOCKET, root / "tmp/rdbms.log", STOP_SECONDS):
         yield
 
 
@@ -70,9 +83,10 @@ def owner(path: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def load(root: Path, scripts: list[str]) -> None:
-    for script in scripts:
-        client(root, f"source {script}", database=None)
+def load(root: Path, files: Sequence[Path]) -> None:
+    run_confined(root, USER, *CLIENT, input=SCHEMA)
+    for file in files:
+        load_rows(root, file)
     tables = ", ".join(EXPECTED_ROWS)
     query(
         root,
@@ -81,6 +95,29 @@ def load(root: Path, scripts: list[str]) -> None:
         # The same index statistics at every build, so that the join has the same plan.
         f"ANALYZE TABLE {tables} PERSISTENT FOR COLUMNS () INDEXES ()",
     )
+
+
+def load_rows(root: Path, file: Path) -> None:
+    """Load one of the files that Dataset.write has written."""
+    if file.suffix == TAB_SEPARATED:
+        with in_reach(root, file) as path:
+            query(root, BEFORE + load_tab_separated(path, file.stem) + AFTER)
+    else:
+        with file.open("rb") as dump:
+            rows = iter(partial(dump.read, BLOCK), b"")
+            feed(root, USER, [*CLIENT, "employees"], chain([BEFORE.encode()], rows, [AFTER.encode()]))
+
+
+@contextmanager
+def in_reach(root: Path, file: Path) -> Iterator[str]:
+    """The path, in the tree, of a copy of ``file`` that the server may read; it takes memory for that long."""
+    path = f"{ROWS}/{file.name}"
+    copy = Path(shutil.copyfile(file, root / path.lstrip("/")))
+    copy.chmod(0o644)
+    try:
+        yield path
+    finally:
+        copy.unlink()
 
 
 def expected_answer(root: Path, title: str) -> dict[str, int]:
@@ -102,14 +139,7 @@ def quoted(text: str) -> str:
 
 def query(root: Path, sql: str) -> str:
     """SQL in the employees database; the answer tab-separated, without headings."""
-    return client(root, sql, database="employees")
-
-
-def client(root: Path, sql: str, database: str | None) -> str:
-    names = [database] if database else []
-    inside = ["mariadb", "--batch", "--skip-column-names", "--local-infile=1", *names]
-    # chroot(8) leaves the working folder at its root; the scripts name their files relative to theirs.
-    return run(["chroot", root, "sh", "-c", 'cd /mnt && exec "$@"', "sh", *inside], input=sql)
+    return run_confined(root, USER, *CLIENT, "employees", input=sql)
 
 
 if __name__ == "__main__":

@@ -6,25 +6,30 @@ its dump, to be unpacked over the root) and expected.json (what the application 
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from testbed.confined import add_devices, feed, output, run_confined
 from testbed.errors import HostError
-from testbed.namespace import add_kernel_files, memory_tree, unpack
+from testbed.namespace import memory_tree, unpack
 from testbed.process import run
 from testbed.server import served
 from testbed.shell import File
-from workloads.service_a.database import rdbms
+from workloads.service_a.database import CLIENT, USER, owner, rdbms
 from workloads.service_a.request import Expected, RowSum
 from workloads.service_c.deploy import VALKEY_SOCKET, ServiceC, files
 
 STOP_SECONDS = 60
 BUFFER_POOL = "128M"  # every table is read once
 COMMANDS = Path(__file__).with_name("commands.sql")
-LOAD = f"mariadb --batch --raw --quick --skip-column-names employees | valkey-cli -s {VALKEY_SOCKET} --pipe"
+ASK_MARIADB = (*CLIENT, "--raw", "--quick", "employees")
+VALKEY_USER = "valkey"
+VALKEY_CLIENT = ("valkey-cli", "-e", "-s", VALKEY_SOCKET)
+APPLICATION_USER = "www-data"
 ASK = """
 import sys
 sys.path.append("/srv/service_c")
@@ -40,16 +45,18 @@ def main() -> None:
     parser.add_argument("--title", required=True, help="title that the application asks for")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    os.umask(0o022)  # what is put into the tree is for its users, whatever the caller's files are like
     with tempfile.TemporaryDirectory(dir=given.out) as scratch, memory_tree(Path(scratch), "6G") as root:
         unpack(given.root, root)
         unpack(given.database / "data.tar", root)
-        add_kernel_files(root)
+        add_devices(root)
         install(root, files(ServiceC(given.title, httpd_processes=1, application_processes=1)))
         with rdbms(root, BUFFER_POOL), valkey(root):
-            run(["chroot", root, "bash", "-o", "pipefail", "-c", LOAD], input=COMMANDS.read_text())
+            commands = output(root, USER, ASK_MARIADB, COMMANDS.read_bytes())
+            feed(root, VALKEY_USER, [*VALKEY_CLIENT, "--pipe"], commands)
             expected = Expected(**json.loads((given.database / "expected.json").read_text()))
             check(ask(root, given.title), expected)
-            client(root, "SAVE")
+            run_confined(root, VALKEY_USER, *VALKEY_CLIENT, "SAVE")
         shutil.copyfile(given.database / "expected.json", given.out / "expected.json")
         run(["tar", "--create", "--numeric-owner", "--file", given.out / "data.tar", "--directory", root,
              "./var/lib/valkey"])  # fmt: skip
@@ -66,20 +73,17 @@ def install(root: Path, wanted: Sequence[File]) -> None:
 @contextmanager
 def valkey(root: Path) -> Iterator[None]:
     """A Valkey server in the tree, configured as in the guest."""
-    run(["chroot", root, "install", "-d", "-o", "valkey", "-g", "valkey", "/run/valkey"])
-    command = ("setpriv", "--reuid=valkey", "--regid=valkey", "--init-groups",
-               "valkey-server", "/etc/service_c/valkey.conf", "--logfile", "")  # fmt: skip
-    with served("Valkey", root, command, VALKEY_SOCKET, root / "tmp/valkey.log", STOP_SECONDS):
+    runtime = root / "run/valkey"
+    runtime.mkdir(parents=True, exist_ok=True)
+    shutil.chown(runtime, *owner(root / "var/lib/valkey"))
+    command = ("valkey-server", "/etc/service_c/valkey.conf", "--logfile", "")
+    with served("Valkey", root, VALKEY_USER, command, VALKEY_SOCKET, root / "tmp/valkey.log", STOP_SECONDS):
         yield
-
-
-def client(root: Path, *command: str) -> str:
-    return run(["chroot", root, "valkey-cli", "-e", "-s", VALKEY_SOCKET, *command])
 
 
 def ask(root: Path, title: str) -> str:
     """The answer of the application, run by the guest's own Python without its servers."""
-    return run(["chroot", root, "env", f"SERVICE_C_TITLE={title}", "python3", "-c", ASK])
+    return run_confined(root, APPLICATION_USER, "env", f"SERVICE_C_TITLE={title}", "python3", "-c", ASK)
 
 
 def check(answer: str, expected: Expected) -> None:

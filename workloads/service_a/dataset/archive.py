@@ -36,6 +36,7 @@ COMPRESSED: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
 }
 """How to open a tar that begins like this."""
 ZIP = b"PK\3\4"
+KINDS = ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz"
 DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError,
     RuntimeError,  # an encrypted zip, or one packed in an unknown way
@@ -122,6 +123,11 @@ def _zip_members(opened: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _tar_members(stream: io.BufferedIOBase) -> Iterator[Member]:
+    try:
+        tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise tarfile.ReadError(f"it is none of {KINDS}") from error
+    stream.seek(0)
     rationed = Rationed(stream)
     with tarfile.open(fileobj=rationed, mode="r:") as opened:
         for info in opened:

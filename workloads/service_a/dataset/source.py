@@ -29,7 +29,7 @@ class Dataset(Protocol):
         """What figures and reports call it."""
 
     def write(self, directory: Path) -> list[str]:
-        """Write all the load needs below ``directory``; return its SQL scripts in the order to run them."""
+        """Write files with rows into ``directory``; return their names, which scripts.py explains, in loading order."""
 
 
 def resolve(settings: DatasetSettings, cache: Path) -> Dataset:

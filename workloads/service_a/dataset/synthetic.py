@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from workloads.service_a.dataset import names
 from workloads.service_a.dataset.careers import EPOCH, FOREVER, TITLES, Company, Spans, company, day
-from workloads.service_a.dataset.facts import EXPECTED_ROWS
-from workloads.service_a.dataset.scripts import SCHEMA, write_scripts
+from workloads.service_a.dataset.scripts import SCHEMA, TAB_SEPARATED
 
 Column = NDArray[np.bytes_]
 
@@ -46,11 +45,12 @@ class Synthetic:
         return f"employees, synthetic, seed {self.seed}"
 
     def write(self, directory: Path) -> list[str]:
-        """Write a TSV file a table (about 110 MB in all, a few seconds) and scripts that load them."""
+        """Write a tab-separated file a table (about 110 MB in all, a few seconds)."""
+        names = []
         for table, content in tables(self.seed):
-            directory.joinpath(f"{table}.tsv").write_bytes(content)
-        load = "LOAD DATA LOCAL INFILE '{0}.tsv' INTO TABLE {0} CHARACTER SET utf8mb4;"
-        return write_scripts(directory, (load.format(table) for table in EXPECTED_ROWS))
+            names.append(f"{table}{TAB_SEPARATED}")
+            directory.joinpath(names[-1]).write_bytes(content)
+        return names
 
 
 def tables(seed: int) -> Iterator[tuple[str, bytes]]:
