@@ -77,7 +77,7 @@ whole: setup
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
 		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py \
-		tests/test_distributed_guest.py
+		tests/test_distributed_guest.py tests/test_hostile_commands.py
 
 conditions: setup
 	PAGING_CONDITIONS=1 $(PYTHON) -m pytest --durations=0 tests/test_conditions_guest.py

@@ -79,6 +79,8 @@ def load_run(path: Path) -> Run:
     for name in NEEDED:
         if not isinstance(member(manifest, name), str):
             raise UsageError(f"{path / 'manifest.json'}: {name} is missing, or is no word", OTHER_VERSION)
+    if not (path / "cells").is_dir():
+        raise UsageError(f"{path / 'cells'} is {'no folder' if (path / 'cells').exists() else 'missing'}", RESTORE)
     problems: list[str] = []
     cells = tuple(_cell(path, planned, problems) for planned in plan.cells)
     known = {cell.name for cell in cells}
@@ -130,8 +132,9 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
     planned = Cell(plan.name, plan.replicate, plan.condition, plan.topology, plan.policy)
     folder = run / "cells" / planned.name
     if not (folder / "cell.jsonl").is_file():
-        if folder.is_dir():
-            problems.append(f"cells/{planned.name}/cell.jsonl: No such file")
+        if folder.exists():
+            problem = "cell.jsonl: No such file" if folder.is_dir() else " is a file, not a cell's folder"
+            problems.append(f"cells/{planned.name}{'/' * folder.is_dir()}{problem}")
             return replace(planned, state="incomplete", reason=problems[-1])
         return planned
     ledger, faults = _lines(run, folder / "cell.jsonl")
@@ -148,7 +151,7 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
     faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
     problems += faults
     if not end:
-        reason = "no end record: still running, or broken off"
+        reason = next(iter(faults), "no end record: still running, or broken off")
     else:
         reason = str(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
     return replace(
@@ -219,6 +222,8 @@ def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
     if not path.is_file():
         return [], [f"{name}: No such file"]
     content, broken = _content(run, path, STREAM_BYTES)
+    if not content:
+        return [], broken or [f"{name}: empty"]
     records: list[Record] = []
     try:
         records += records_in(content)

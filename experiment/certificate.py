@@ -32,7 +32,7 @@ def make(folder: Path, days: int, now: datetime | None = None) -> None:
     except FileExistsError as error:
         raise UsageError(f"{folder} is there already", "name a folder that is not, or remove it") from error
     except FileNotFoundError as error:
-        raise UsageError(f"there is no folder {folder.parent}") from error
+        raise UsageError(f"there is no folder {folder.parent}", "make it, or name another") from error
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

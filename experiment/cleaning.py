@@ -1,4 +1,4 @@
-"""`run.py clean`: ends and removes what killed runs left behind; with --cache, the images and snapshots, too."""
+"""`run.py clean`: ends and removes what killed runs left behind; with --images, the images and snapshots, too."""
 
 import time
 

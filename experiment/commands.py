@@ -5,8 +5,6 @@ import logging
 import shlex
 import webbrowser
 
-from rich.console import Console
-
 from analysis.findings import findings
 from analysis.numbers import several
 from analysis.redraw import REPORT, redraw
@@ -25,6 +23,7 @@ from experiment import (
 )
 from experiment.access import Access
 from experiment.config import load
+from experiment.console import Console
 from experiment.given import configuration, dataset_need, needs, numbers, open_cache, placed
 from experiment.pack import pack
 from experiment.plan import bases, make_plan
@@ -44,7 +43,7 @@ def dispatch(words: argparse.Namespace) -> int:
     """Do what the command line says; the exit code."""
     set_up_log(logging.DEBUG if words.verbose else logging.WARNING)
     given = placed(words)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Console()
     if given.command == "list":
         return runs.show(given.results, console)
     if given.command == "doctor":
@@ -94,7 +93,7 @@ def doctor(given: argparse.Namespace, console: Console) -> int:
 
 def measure_costs(given: argparse.Namespace, console: Console) -> int:
     if given.out and not given.out.parent.is_dir():
-        raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}")
+        raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}", "make it, or name another")
     settings = configuration(given)
     if given.of == "growth":  # without a guest
         open_cache(given, console)
@@ -122,7 +121,7 @@ def open_root_shell(given: argparse.Namespace) -> int:
     """Standard output is the guest's: what is ours goes to standard error."""
     wanted = root_shell.choose(configuration(given), given.results, given.run, given.what)
     host.require(needs(given.cache, wanted.configuration.guest.memory_mib))
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True)
     return root_shell.main(wanted, open_cache(given, console), console)
 
 

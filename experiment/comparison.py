@@ -40,10 +40,11 @@ def compared(results: Path, words: tuple[str, str], fail_on: str | None, summary
     wanted = kinds(fail_on)
     (a, of_a), (b, of_b) = (open_side(results, word) for word in words)
     if bool(of_a) != bool(of_b):
-        raise UsageError("name a condition of both runs, or of none: RUN_A:CONDITION RUN_B:CONDITION")
+        raise UsageError("name a condition of both runs, or of none", "compare RUN_A:CONDITION RUN_B:CONDITION")
     found = compare(a, b, [(of_a, of_b)] if of_a else [])
     if not found.differences:
-        raise UsageError(f"runs {a.run.name} and {b.run.name} have no condition with values in common")
+        message = f"runs {a.run.name} and {b.run.name} have no condition with values in common"
+        raise UsageError(message, "compare RUN_A:CONDITION RUN_B:CONDITION")
     for line in heads(a, b):
         console.print(line)
     console.print(table(found))
@@ -61,7 +62,7 @@ def kinds(fail_on: str | None) -> list[str]:
     found = [] if fail_on is None else [word.strip() for word in fail_on.split(",")]
     for word in found:
         if word not in FAILURES:
-            raise UsageError(f"--fail-on {word!r}: expected {', '.join(FAILURES)}")
+            raise UsageError(f"--fail-on {word!r}: expected {', '.join(FAILURES)}", "--fail-on regression")
     return found
 
 
@@ -70,7 +71,9 @@ def open_side(results: Path, word: str) -> tuple[Study, str]:
     name, _, condition = word.partition(":")
     found = open_study(results, name)
     if condition and condition not in found.conditions:
-        raise UsageError(f"run {name} has no condition {condition!r}; it has {', '.join(found.conditions)}")
+        raise UsageError(
+            f"run {name} has no condition {condition!r}; it has {', '.join(found.conditions)}", "RUN:CONDITION"
+        )
     return found, condition
 
 

@@ -13,7 +13,7 @@ from experiment.cell import REHEARSAL
 from experiment.plan import Cell
 from experiment.store import Store, read_last
 from measure.packed import Damaged, read_stored
-from testbed.errors import UsageError, printable
+from testbed.errors import UsageError, nearest, printable
 from testbed.guest import Guest, is_active
 from testbed.watch import CONSOLE_BYTES
 
@@ -32,7 +32,8 @@ def named(store: Store, cell_name: str) -> Cell:
         if cell.name == cell_name:
             return cell
     there = printable(", ".join(sorted(cell.name for cell in cells)))
-    raise UsageError(f"run {store.run} has no cell {cell_name!r}", f"its cells: {there}")
+    near = nearest(cell_name, (cell.name for cell in cells), listed=False)
+    raise UsageError(f"run {store.run} has no cell {cell_name!r}{near}", f"its cells: {there}")
 
 
 def console(store: Store, cell_name: str, out: Say) -> None:

@@ -20,7 +20,7 @@ from experiment.estimate import estimate
 from experiment.given import clear_up, configuration, memory_need, needs, open_cache
 from experiment.manifest import accept, make_manifest, of_hosts, suite_used
 from experiment.plan import Cell, Plan, bases, make_plan
-from experiment.plan_view import show_plan
+from experiment.plan_view import show_lonely, show_plan
 from experiment.pools import OneByOne, Pool, SideBySide
 from experiment.prepare import prepare
 from experiment.progress import Progress, clock
@@ -47,7 +47,9 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     store: Store | None = None
     if given.resume is not None:
         own = ("quick", "suite", "conditions", "replicates", "seed", "accel")
-        if changed := [f"--{name}" for name in own if vars(given)[name] not in (None, False)]:
+        if changed := [
+            f"--{name}" for name in own if vars(given)[name] not in (None, "") and vars(given)[name] is not False
+        ]:
             raise UsageError(f"--resume goes on with the run's own plan, so {changed[0]} has no place", "leave it out")
         store = Store.open(given.results, given.resume)
         local = load(given.config)
@@ -72,6 +74,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
     if not given.scheduler:
         host.require(needs(given.cache, settings.guest.memory_mib, given.jobs))
     host.require([host.writable(given.results)])
+    show_lonely(settings, plan, console)
     console.print(
         f"{len(left)} cells, about {clock(expected.cell_seconds * len(left) / given.jobs)}; image and warm snapshots, "
         f"where the cache has none, at most {clock(expected.build_seconds)} more",

@@ -12,13 +12,13 @@ from typing import Any
 
 from distributed import Worker, get_worker
 from distributed.comm.addressing import unparse_host_port
-from rich.console import Console
 
 from experiment import apart, archive
 from experiment import cell as cells
 from experiment.access import Access
 from experiment.condition import Base
 from experiment.config import Configuration
+from experiment.console import Console
 from experiment.listening import CONNECT_S, HTTP, hush, private, reach, security, started, until_interrupted
 from experiment.manifest import make_manifest, sources
 from experiment.plan import Cell
@@ -111,7 +111,7 @@ def ready(order: Order) -> Prepared:
     key = order.configuration.model_dump_json() + repr(order.bases)
     with _preparing:
         if key not in _prepared:
-            console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+            console = Console(stderr=True)
             with Progress(console, order.configuration.roles, 0, 0) as progress:
                 cache = own_cache()
                 _prepared[key] = prepare(cache, order.configuration, order.bases, progress)

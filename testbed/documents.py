@@ -69,7 +69,8 @@ TWICE = ("Cannot overwrite a value", "Cannot declare")  # tomllib's words for a 
 def toml_fault(text: str, said: str) -> str:
     """What tomllib said of a document, with the line in front. Of a key given twice it does not know the line."""
     message, _, place = printable(said).partition(" (at ")
-    if found := re.match(r"line (\d+), column (\d+)", place):
+    found = re.match(r"line (\d+), column (\d+)", place)
+    if found and not message.startswith(TWICE):
         return f"line {found[1]}: not TOML: {message} (column {found[2]})"
     lines = text.splitlines()
     if not message.startswith(TWICE):

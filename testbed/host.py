@@ -100,7 +100,7 @@ def require_room(needed_mb: Mapping[Path, float]) -> None:
         if free_mb < together[disk]:
             raise DiskFull(
                 f"{folder}: {free_mb:.0f} MB free, {together[disk]} needed",
-                "free some (python run.py clean --cache), then start again, a run with --resume",
+                "free some (python run.py clean --images), then start again, a run with --resume",
             )
 
 
