@@ -20,6 +20,7 @@ from experiment.plan import Cell, bases, make_plan
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
 from experiment.snapshot import TIMES
+from experiment.table import show
 from measure.stream import Record, Stop, Tick, read_stream
 from testbed import ledger
 from testbed.cache import Cache
@@ -51,7 +52,7 @@ def main(configuration: Configuration, cache: Cache, console: Console) -> int:
         with ledger.folder(cache.directory, "bench-") as scratch:
             costs = [perform_and_measure(cell, once, prepared, scratch, progress) for cell in plan.cells]
     booted = {name: json.loads((s.folder / TIMES).read_text()) for name, s in prepared.snapshots.items()}
-    console.print(table(costs, booted, prepared.accelerator.name))
+    show(console, table(costs, booted, prepared.accelerator.name))
     return 0
 
 

@@ -36,6 +36,7 @@ from experiment.reading import settings_of
 from experiment.replay import Replay, open_recording, open_replay
 from experiment.runner import Runner
 from experiment.store import Store, write_json
+from experiment.table import show
 from testbed import ledger
 from testbed.cache import State, state
 from testbed.connection import PREFIX
@@ -229,7 +230,7 @@ def main(
         exponents = {one.cost.field: one.exponents for one in grown}
         found = {"sizes": [asdict(size) for size in measured], "exponents": exponents, "with_guests": drawn}
         write_json(out, {"recorded": store.run, "conditions": conditions, **found, "missed": misses})
-    console.print(table(measured, grown, drawn, store.run))
+    show(console, table(measured, grown, drawn, store.run))
     for miss in misses:
         console.print(f"missed: {miss}")
     return 1 if misses else 0

@@ -19,6 +19,7 @@ from experiment.config import Configuration
 from experiment.prefetch_rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress, clock
+from experiment.table import show, table_of
 from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import GuestError, GuestLost
@@ -257,12 +258,7 @@ def adversary_rows(adversary: Adversary) -> list[tuple[str, str]]:
 
 
 def table(rows: Sequence[tuple[str, str]]) -> Table:
-    made = Table(title="prefetchd")
-    for heading in ("what", "value"):
-        made.add_column(heading)
-    for row in rows:
-        made.add_row(*row)
-    return made
+    return table_of(("what", "value"), rows, title="prefetchd")
 
 
 def by_policy(rounds: Sequence[Round]) -> Mapping[str, list[float]]:
@@ -277,11 +273,11 @@ def main(configuration: Configuration, cache: Cache, console: Console, pairs: in
         with open_fork(configuration, prepared, folder) as rig:
             rest = measure_rest(rig)
         keep(out, {"rest": asdict(rest)})
-        console.print(table(rest_rows(rest)))
+        show(console, table(rest_rows(rest)))
         fork = partial(open_fork, configuration, prepared, folder)
         adversary = measure_adversary(fork, configuration.bars, pairs, progress.stage)
         keep(out, {"rest": asdict(rest), "adversary": asdict(adversary)})
-        console.print(table(adversary_rows(adversary)))
+        show(console, table(adversary_rows(adversary)))
     return 0
 
 

@@ -45,7 +45,7 @@ def dispatch(words: argparse.Namespace) -> int:
     given = placed(words)
     console = Console()
     if given.command == "list":
-        return runs.show(given.results, console)
+        return runs.main(given.results, console)
     if given.command == "doctor":
         return doctor(given, console)
     if given.command == "report":
@@ -65,7 +65,7 @@ def dispatch(words: argparse.Namespace) -> int:
     if given.command == "bench":
         return measure_costs(given, console)
     if given.command == "clean":
-        return cleaning.main(Cache(given.cache), console, empty_cache=given.images, dry_run=given.dry_run)
+        return cleaning.main(Cache(given.cache), console, images=given.images, dry_run=given.dry_run)
     if given.command == "prepare":
         return build(given, console)
     if given.command == "shell":

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from analysis.compare import Comparison, compare
 from analysis.compare_words import CAPTION, HEADINGS, heads, in_words, markdown, row
 from analysis.markdown import escaped
 from analysis.study import Study
 from experiment.reading import open_study
+from experiment.table import show, table_of
 from testbed.errors import UsageError
 
 TERMINAL = Path("-")
@@ -47,7 +47,9 @@ def compared(results: Path, words: tuple[str, str], fail_on: str | None, summary
         raise UsageError(message, "compare RUN_A:CONDITION RUN_B:CONDITION")
     for line in heads(a, b):
         console.print(line)
-    console.print(table(found))
+    numbers = [place for place, heading in enumerate(HEADINGS) if heading not in ("condition", "outcome", "B is")]
+    show(console, table_of(HEADINGS, [row(one) for one in found.differences], right=numbers))
+    console.print(CAPTION)
     console.print(in_words(found))
     failed = list(dict.fromkeys(line for kind in wanted for line in FAILURES[kind](found)))
     if failed:
@@ -75,15 +77,6 @@ def open_side(results: Path, word: str) -> tuple[Study, str]:
             f"run {name} has no condition {condition!r}; it has {', '.join(found.conditions)}", "RUN:CONDITION"
         )
     return found, condition
-
-
-def table(found: Comparison) -> Table:
-    made = Table(caption=CAPTION)
-    for heading in HEADINGS:
-        made.add_column(heading, justify="left" if heading in ("condition", "outcome", "B is") else "right")
-    for one in found.differences:
-        made.add_row(*row(one))
-    return made
 
 
 def write(summary: Path, text: str, console: Console) -> None:

@@ -11,9 +11,10 @@ from experiment.condition import Base
 from experiment.config import Configuration
 from experiment.image import build_image, resolve
 from experiment.plan import Cell
+from experiment.preflight import refuse_early
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
-from testbed.accelerator import Accelerator, choose, refuse_early
+from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
 from testbed.image import KERNEL, Image, root_stage
 from workloads.service_a.dataset import Dataset
@@ -55,7 +56,7 @@ class Prepared:
 
 def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], progress: Progress) -> Prepared:
     """Image and the warm snapshots ``wanted``: from the cache, or built."""
-    refuse_early(configuration.testbed.accelerator)
+    refuse_early(configuration)
     progress.stage("dataset")
     dataset = resolve(configuration, cache)
     progress.stage("root of the image, for its kernel")

@@ -153,6 +153,7 @@ def open_place(
             from experiment.cluster import Cluster
             from experiment.worker import needed
         access = Access(given.scheduler, given.tls, given.let_anyone_in)
+        progress.stage(f"asking the scheduler at {access.address}")
         cluster = stack.enter_context(Cluster(access, needed(settings, wanted)))
         return Place(cluster, of_hosts(cluster.prepare(progress, given.workers)), None)
     cache = open_cache(given, console)

@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.claims import VERDICTS
 from analysis.planned import read_plan
 from experiment.store import LATEST, Store
-from experiment.table import show_table
+from experiment.table import show, table_of
 from testbed.documents import Fault, read_bounded
 from testbed.errors import UsageError, printable
 
@@ -30,14 +30,14 @@ class Row:
     claims: str = ""
 
 
-def show(results: Path, console: Console) -> int:
+def main(results: Path, console: Console) -> int:
     """The oldest first. A folder that is no readable run is listed with what is wrong with it."""
     folders = sorted(path.parent for path in results.glob("*/plan.json") if not path.parent.is_symlink())
     if not folders:
         console.print(f"there is no run in {results} yet: python run.py makes one")
         return 0
     rows = sorted((row_of(folder, latest=is_latest(folder)) for folder in folders), key=lambda row: (row.date, row.run))
-    show_table(console, HEADINGS, [(row.run, row.date, row.suite, row.cells, row.claims) for row in rows])
+    show(console, table_of(HEADINGS, [(row.run, row.date, row.suite, row.cells, row.claims) for row in rows]))
     return 0
 
 

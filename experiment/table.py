@@ -9,32 +9,35 @@ from rich.table import Table
 from testbed.errors import printable
 
 
-def show_table(
-    console: Console,
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    title: str = "",
-    right: Sequence[int] = (),
-) -> None:
-    """``right``: the columns, from 0, of numbers. In a pipe or a file every row is one line, however long."""
+def table_of(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()
+) -> Table:
+    """``right``: the columns of numbers, from 0."""
     made = Table(title=title or None)
     for number, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if number in right else "left", no_wrap=True)
+        made.add_column(heading, justify="right" if number in right else "left")
     for row in rows:
         made.add_row(*map(printable, row))
-    width = Measurement.get(console, console.options.update(max_width=100_000), made).maximum
-    if width <= console.width or not console.is_terminal:
-        before = console.width
-        console.width = max(width, len(title), before)
-        console.print(made)
+    return made
+
+
+def show(console: Console, table: Table) -> None:
+    """In a pipe or a file every row is one line, however long."""
+    for column in table.columns:
+        column.no_wrap = True
+    whole = Measurement.get(console, console.options.update(max_width=100_000), table).maximum
+    width = max(whole, len(str(table.title or "")))
+    before = console.width
+    if width <= before or not console.is_terminal:
+        console.width = max(width, before)
+        console.print(table)
         console.width = before
         return
-    if title:
-        console.print(title)
-    for row in rows:
-        first, *others = zip(headings, row, strict=True)
-        console.print(printable(first[1]))
-        for heading, value in others:
+    if table.title:
+        console.print(table.title)
+    headings = [str(column.header) for column in table.columns]
+    for first, *others in zip(*(map(str, column.cells) for column in table.columns), strict=True):
+        console.print(first)
+        for heading, value in zip(headings[1:], others, strict=True):
             if value:
-                console.print(f"  {heading}: {printable(value)}")
+                console.print(f"  {heading}: {value}" if heading else f"  {value}")

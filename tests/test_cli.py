@@ -204,7 +204,7 @@ def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: 
         assert overlays.exists()
         assert entry.exists()
     assert run.main(words(tmp_path, "clean")) == 0
-    assert f"removed {overlays}" in capsys.readouterr().out
+    assert f"removing {overlays}" in capsys.readouterr().out
     assert not overlays.exists()
     assert entry.exists(), "images only when asked for"
     assert run.main(words(tmp_path, "clean", "--images")) == 0

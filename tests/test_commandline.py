@@ -1,5 +1,6 @@
 """What is said of wrong words and files: a line with the place and a way out, the right exit code, no traceback."""
 
+import io
 import json
 import os
 import re
@@ -382,3 +383,39 @@ def test_latest_is_the_reference_where_there_is_no_other(
     assert run.main(["--results", str(tmp_path), "console", "latest", "01-baseline"]) == 0
     assert "booted" in capsys.readouterr().out
     assert f"there is no run of your own yet: the latest is {tmp_path / 'reference'}" in caplog.text
+
+
+def test_progress_is_plain_lines_in_a_file_and_fits_a_narrow_terminal() -> None:
+    from experiment.config import load
+    from experiment.console import Console
+    from experiment.plan import Cell
+    from experiment.progress import Progress
+
+    roles = load(PROJECT / "experiments.toml").roles
+    for width in (40, 80):
+        for terminal in (True, False):
+            said = io.StringIO()
+            console = Console(file=said, width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
+            with Progress(console, roles, 30, 60.0) as progress:
+                progress.stage("warm snapshot lxc: activation 2 of 4")
+                progress.begin(Cell(1, "working-set", "lxc", "working-set")).step("request")
+                shown = io.StringIO()
+                plain = Console(file=shown, width=width)
+                plain.print(progress._table())
+            assert all(len(line) <= width for line in shown.getvalue().splitlines())
+            assert "cell 1 of 30" in " ".join(shown.getvalue().split())
+            assert "warm snapshot lxc: activation 2 of 4" in said.getvalue()
+            assert terminal or "\x1b" not in said.getvalue()
+
+
+def test_what_is_wrong_with_prefetchds_options_is_found_before_anything_is_built(tmp_path: Path) -> None:
+    from experiment.config import load
+    from experiment.preflight import refuse_early
+
+    settings = load(PROJECT / "experiments.toml", {"testbed": {"accelerator": "tcg"}})
+    refuse_early(settings)
+    wrong = SHIPPED.replace('hold = "no"', 'hold = "perhaps"')
+    assert wrong != SHIPPED
+    (tmp_path / "mine.toml").write_text(wrong)
+    with pytest.raises(UsageError, match=r"condition\.working-set-unheld\.prefetchd: .*perhaps"):
+        refuse_early(load(tmp_path / "mine.toml"))
