@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis.planned import OTHER_VERSION, RESTORE, PlannedCell, read_plan
+from analysis.planned import OTHER_VERSION, PlannedCell, read_plan
 from analysis.recordings import Recording, recording
 from measure.lines import Lines, LineTooLong
 from measure.packed import Damaged, read_stored, stored
 from measure.quota import EVENT_BYTES, EVENT_LINES, STREAM_BYTES
 from measure.stream import Record, StreamFault, records_in
-from testbed.documents import Fault, parse_json, read_bounded
+from testbed.documents import RESTORE, Fault, parse_json, read_json
 from testbed.errors import Unsupported, UsageError
 from testbed.plainfiles import require_plain
 
@@ -106,12 +106,7 @@ TABLES = ("guest", "guest.packages", "dataset", "host", "digests", "digests.snap
 def read_manifest(run: Path) -> dict[str, Any]:
     """manifest.json. Raises UsageError naming what it has in another form than all manifests."""
     path = run / "manifest.json"
-    try:
-        manifest = parse_json(read_bounded(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", RESTORE) from error
-    except Fault as fault:
-        raise UsageError(f"{path}: {fault}", RESTORE) from fault
+    manifest = read_json(path)
     if not isinstance(manifest, dict):
         raise UsageError(f"{path}: not a JSON object", OTHER_VERSION)
     for name in TABLES:
@@ -138,6 +133,7 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
             return replace(planned, state="incomplete", reason=problems[-1])
         return planned
     ledger, faults = _lines(run, folder / "cell.jsonl")
+    broken_off = next(iter(faults), "no end record: still running, or broken off")
     prefetch, prefetch_faults = (
         _lines(run, stored(folder / "prefetch.jsonl")) if stored(folder / "prefetch.jsonl").is_file() else ((), [])
     )
@@ -151,7 +147,7 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
     faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
     problems += faults
     if not end:
-        reason = next(iter(faults), "no end record: still running, or broken off")
+        reason = broken_off
     else:
         reason = str(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
     return replace(

@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from experiment.fields import Name, Section, Seed
-from testbed.documents import Fault, parse_json, read_bounded
+from testbed.documents import read_json
 from testbed.errors import UsageError
 
 OTHER_VERSION = "the run is from another version of this program, or was changed: report it with that version"
-RESTORE = "restore the file, or make the run again"
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Largest = 2**63
 
@@ -48,12 +47,7 @@ class PlanFile(Section):
 
 def read_plan(path: Path) -> PlanFile:
     """Raises UsageError naming the file and what is wrong with it."""
-    try:
-        values = parse_json(read_bounded(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", RESTORE) from error
-    except Fault as fault:
-        raise UsageError(f"{path}: {fault}", RESTORE) from fault
+    values = read_json(path)
     if isinstance(values, dict) and isinstance(values.get("cells"), list):
         values["cells"] = tuple(values["cells"])  # lists of JSON are tuples here
     try:

@@ -9,10 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, NoReturn
 
-from testbed.errors import printable
+from testbed.errors import UsageError, printable
 from testbed.plainfiles import open_plain
 
 MOST_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cells has this size
+RESTORE = "restore the file, or make the run again"
 MOST_NESTED = 50  # objects and lists in each other; a manifest has 4
 
 
@@ -32,6 +33,16 @@ def bounded(file: io.BufferedIOBase | Any, most: int) -> bytes:
     if len(content) > most:
         raise Fault(f"larger than {most} bytes")
     return content
+
+
+def read_json(path: Path) -> Any:
+    """The value in a run's document. Raises UsageError naming file and line."""
+    try:
+        return parse_json(read_bounded(path))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", RESTORE) from error
+    except Fault as fault:
+        raise UsageError(f"{path}: {fault}", RESTORE) from fault
 
 
 def parse_json(content: bytes) -> Any:
