@@ -2,6 +2,7 @@
 """The command line of the experiment harness. Its words are data of experiment/commandline.py. See README.md."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -19,7 +20,7 @@ if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ 
 
 try:
     from experiment import commandline
-    from testbed.errors import BROKEN_PIPE, BUG, INTERRUPTED, HarnessError, HostError, printable
+    from testbed.errors import BROKEN_PIPE, BUG, INTERRUPTED, HarnessError, HostError, UsageError, printable
 except ModuleNotFoundError as missing:  # of Python's own: these two need nothing else
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
     sys.exit(3)
@@ -27,6 +28,10 @@ except ModuleNotFoundError as missing:  # of Python's own: these two need nothin
 
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code, one of testbed.errors.EXIT_CODES. No error gets past it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process lives
+    os.environ["MPLBACKEND"] = "agg"  # figures are files here; a setting of the user's may name what is not there
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets "?" for what it lacks
@@ -42,7 +47,11 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
-        say(f"run.py: {printable(str(error))}\n  way out: look at the disk and at the rights of that place")
+        if error.errno == errno.ENAMETOOLONG:
+            say(f"run.py: a name is too long: {printable(str(error.filename))[:80]}...\n  way out: a shorter one")
+            return UsageError.exit_code
+        what = printable(str(error)) if error.filename else f"the output cannot be written: {error.strerror or error}"
+        say(f"run.py: {what}\n  way out: look at the disk and at the rights of that place")
         return HostError.exit_code
     except KeyboardInterrupt:
         say("\nrun.py: interrupted; no guest runs any more, and nothing recorded is lost")

@@ -2,23 +2,27 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from testbed.errors import printable
 from testbed.plainfiles import aside, write_text
 
 DIGITS = ".15g"  # counts in full, no binary noise at the end of seconds
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one (OWASP, CSV injection)
+# What a spreadsheet takes for the beginning of a formula, also after what some take for the end of a cell (OWASP).
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+INNER = re.compile(r"([;|]\s*)(?=[=+@\uff1d\uff0b\uff20]|-[^\s\d])")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:
     words = table.copy(deep=False)
     for place, column in enumerate(words.columns):
-        if words.dtypes.iloc[place] in (object, "str", "string"):
+        if not is_numeric_dtype(words.dtypes.iloc[place]):
             words[column] = words[column].map(inert)
     words.columns = pd.Index([inert(name) for name in words.columns])
     return write_text(words.to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n"), path)
@@ -42,7 +46,7 @@ def inert(value: Any) -> Any:
     """A word that no terminal obeys and no spreadsheet computes: a formula gets an apostrophe in front."""
     if not isinstance(value, str):
         return value
-    text = printable(value)
+    text = INNER.sub(r"\1'", printable(value).replace("\n", " "))
     return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text
 
 

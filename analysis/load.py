@@ -14,8 +14,8 @@ from analysis.planned import OTHER_VERSION, PlannedCell, read_plan
 from analysis.recordings import Recording, recording
 from measure.lines import Lines, LineTooLong
 from measure.packed import Damaged, read_stored, stored
-from measure.quota import EVENT_BYTES, EVENT_LINES, STREAM_BYTES
-from measure.stream import Record, StreamFault, records_in
+from measure.quota import COMMS, EVENT_BYTES, EVENT_LINES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
+from measure.stream import Record, StreamFault, Tick, records_in
 from testbed.documents import RESTORE, Fault, parse_json, read_json
 from testbed.errors import Unsupported, UsageError
 from testbed.plainfiles import require_plain
@@ -82,7 +82,8 @@ def load_run(path: Path) -> Run:
     if not (path / "cells").is_dir():
         raise UsageError(f"{path / 'cells'} is {'no folder' if (path / 'cells').exists() else 'missing'}", RESTORE)
     problems: list[str] = []
-    cells = tuple(_cell(path, planned, problems) for planned in plan.cells)
+    budget = Budget(RUN_EVENT_BYTES)
+    cells = tuple(_cell(path, planned, problems, budget) for planned in plan.cells)
     known = {cell.name for cell in cells}
     for folder in sorted((path / "cells").glob("*")):
         if folder.name not in known:
@@ -122,7 +123,20 @@ def member(values: Any, name: str) -> Any:
     return values
 
 
-def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
+@dataclass
+class Budget:
+    """How many bytes of events are still taken: a thousand small files can be as large as a large one."""
+
+    left: int
+
+    def take(self, wanted: int) -> int:
+        """As many of those as there are."""
+        granted = min(self.left, wanted)
+        self.left -= granted
+        return granted
+
+
+def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> Cell:
     """A planned cell with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
     planned = Cell(plan.name, plan.replicate, plan.condition, plan.topology, plan.policy)
     folder = run / "cells" / planned.name
@@ -132,10 +146,12 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str]) -> Cell:
             problems.append(f"cells/{planned.name}{'/' * folder.is_dir()}{problem}")
             return replace(planned, state="incomplete", reason=problems[-1])
         return planned
-    ledger, faults = _lines(run, folder / "cell.jsonl")
+    ledger, faults = _lines(run, folder / "cell.jsonl", budget)
     broken_off = next(iter(faults), "no end record: still running, or broken off")
     prefetch, prefetch_faults = (
-        _lines(run, stored(folder / "prefetch.jsonl")) if stored(folder / "prefetch.jsonl").is_file() else ((), [])
+        _lines(run, stored(folder / "prefetch.jsonl"), budget)
+        if stored(folder / "prefetch.jsonl").is_file()
+        else ((), [])
     )
     samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
     end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
@@ -189,13 +205,15 @@ def _disagreements(run: Path, folder: Path, planned: Cell, ledger: tuple[Json, .
     ]
 
 
-def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
-    """The JSON objects of a file up to the first line that is none, and what is wrong with that line.
+def _lines(run: Path, path: Path, budget: Budget) -> tuple[tuple[Json, ...], list[str]]:
+    """The JSON objects of a file up to the first line that is none, and what is wrong with that line. Of an object only
+    the plain members are kept.
 
     A last line without its newline was cut off while it was written: it is dropped without complaint
     (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
     """
-    content, broken = _content(run, path, EVENT_BYTES)
+    content, broken = _content(run, path, min(EVENT_BYTES, budget.left))
+    budget.take(len(content))
     records: list[Json] = []
     lines = Lines()
     try:
@@ -205,7 +223,9 @@ def _lines(run: Path, path: Path) -> tuple[tuple[Json, ...], list[str]]:
                 raise Fault("not a JSON object")
             if len(records) == EVENT_LINES:
                 raise Fault(f"more than {EVENT_LINES} lines")
-            records.append(record)
+            if len(record) > EVENT_MEMBERS:
+                raise Fault(f"more than {EVENT_MEMBERS} members")
+            records.append({name: value for name, value in record.items() if not isinstance(value, dict | list)})
     except (Fault, LineTooLong) as fault:
         number = lines.count + isinstance(fault, LineTooLong)
         return tuple(records), [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
@@ -225,6 +245,8 @@ def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
         records += records_in(content)
     except StreamFault as fault:
         return records, broken or [f"{name}:{fault.line}: {fault.problem}"]
+    if len({process.comm for record in records if isinstance(record, Tick) for process in record.procs}) > COMMS:
+        return [], broken or [f"{name}: more than {COMMS} names of programs"]
     return records, broken
 
 

@@ -18,7 +18,7 @@ from analysis.paper import paper
 from analysis.prefetcher import Judgement, judge
 from analysis.suites import Suite, suites
 from experiment.bars import Bars
-from testbed.documents import Fault, parse_toml, read_bounded
+from testbed.documents import MOST_TOML, Fault, parse_toml, read_bounded
 
 PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned for
 
@@ -104,6 +104,6 @@ def needed(cells: pd.DataFrame, condition: str, against: str) -> int | None:
 def read_configuration(run_dir: Path) -> dict[str, Any]:
     """As it was written; {} where it cannot be read: then the report leaves out what it would say."""
     try:
-        return parse_toml(read_bounded(run_dir / "configuration.toml"))
+        return parse_toml(read_bounded(run_dir / "configuration.toml", MOST_TOML))
     except (OSError, Fault):
         return {}

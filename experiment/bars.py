@@ -17,7 +17,7 @@ class DiskBars(Section):
 
 class Bars(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    resamples: Annotated[int, Field(ge=100, le=20_000)]
     seed: Seed
     least_blocks: Annotated[int, Field(ge=3, le=1000)]
     before_request_s: Seconds

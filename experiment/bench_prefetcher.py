@@ -23,6 +23,7 @@ from experiment.table import show, table_of
 from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import GuestError, GuestLost
+from testbed.plainfiles import write_text
 
 IDLE = 50  # containers at rest
 BEFORE_REST_S = 70.0  # prefetchd looks around less often when there was nothing for a minute
@@ -289,4 +290,4 @@ def open_fork(configuration: Configuration, prepared: Prepared, scratch: Path) -
 
 def keep(out: Path | None, costs: Mapping[str, object]) -> None:
     if out:
-        out.write_text(json.dumps(costs, indent=1) + "\n")
+        write_text(json.dumps(costs, indent=1) + "\n", out)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from testbed import ownership
 from testbed.errors import HostError, UsageError
 
 KEY, CERTIFICATE = "key.pem", "cert.pem"
@@ -65,6 +66,7 @@ def write(path: Path, content: bytes, mode: int) -> None:
 def require(folder: Path, now: datetime | None = None) -> None:
     """Raises HostError unless ``folder`` is as ``make`` makes it, this user's alone, and its certificate is valid."""
     place = folder.resolve()
+    ownership.require_parents(place)
     require_own(place, stat.S_ISDIR, others_may=0o055)
     require_own(place / CERTIFICATE, stat.S_ISREG, others_may=0o055)
     require_own(place / KEY, stat.S_ISREG, others_may=0)

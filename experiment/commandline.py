@@ -4,7 +4,7 @@ Nothing is imported here that takes time: whoever asks for help has it at once.
 """
 
 import argparse
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,12 @@ class Refused(argparse.ArgumentTypeError):
     """A value that an option does not take; the message says what it takes."""
 
 
-def whole(least: int, most: int = 1_000_000_000) -> Callable[[str], int]:
+def whole(least: int, most: int = 100_000) -> Callable[[str], int]:
     def read(word: str) -> int:
-        if not word.lstrip("+-").isascii() or not word.lstrip("+-").isdigit() or len(word) > 20:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", word):
             raise Refused(f"expected a whole number, not {word[:40]!r}")
         if not least <= int(word) <= most:
-            raise Refused(
-                f"expected {least} to {most}, not {word}" if most < 10**9 else f"expected at least {least}, not {word}"
-            )
+            raise Refused(f"expected {least} to {most}, not {word}")
         return int(word)
 
     return read
@@ -43,13 +41,9 @@ def one_of(*known: str) -> Callable[[str], str]:
 
 
 def gigabytes(word: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", word) or float(word) == 0:
         raise Refused(f"expected a number of gigabytes above 0, not {word[:40]!r}")
-    return value
+    return float(word)
 
 
 def given_path(word: str) -> Path:
@@ -227,6 +221,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         said = message.removeprefix("argument ").replace("unrecognized arguments:", "too many words:")
+        said = re.sub(r"ignored explicit argument .*", "it takes no value", said)[:200]
         raise UsageError(said, f"python {self.prog} --help")
 
     def format_help(self) -> str:
@@ -293,15 +288,17 @@ def split(words: Sequence[str]) -> tuple[Command, list[str]]:
             rest.append(word)
         elif word in BY_COMMAND and word:
             name = word
+        elif word == "help":
+            rest.append("--help")
         elif not set(flags) - FLAGS.keys():  # else the word may be the value of the one that is wrong
             raise UsageError(
-                f"there is no command {word!r}{nearest(word, filter(None, BY_COMMAND))}", help_of(COMMANDS[0])
+                f"there is no command {word[:40]!r}{nearest(word, filter(None, BY_COMMAND))}", help_of(COMMANDS[0])
             )
     command = BY_COMMAND[name]
     used = {flag for one in options_of(command) for flag in one.flags} | {"-h", "--help"}
     for flag in flags:
         if flag not in FLAGS:
-            raise UsageError(f"there is no option {flag!r}{nearest(flag, sorted(used))}", help_of(command))
+            raise UsageError(f"there is no option {flag[:40]!r}{nearest(flag, sorted(used))}", help_of(command))
         if flag not in used:
             raise UsageError(f"{flag} is nothing that {title(command)} uses; {users(flag)}", help_of(command))
     return command, rest

@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+import os
 import shlex
 import webbrowser
+from pathlib import Path
 
 from analysis.findings import findings
 from analysis.numbers import several
@@ -24,14 +26,14 @@ from experiment import (
 from experiment.access import Access
 from experiment.config import load
 from experiment.console import Console
-from experiment.given import configuration, dataset_need, needs, numbers, open_cache, placed
+from experiment.given import cache_need, configuration, needs, numbers, open_cache, placed
 from experiment.pack import pack
 from experiment.plan import bases, make_plan
 from experiment.prepare import prepare
 from experiment.progress import Progress, set_up_log
 from experiment.reading import SHIPPED, open_study, settings_of
 from experiment.reproduction import dask, reproduce
-from experiment.store import Store
+from experiment.store import LATEST, Store
 from testbed import host
 from testbed.cache import Cache
 from testbed.errors import HostError, UsageError
@@ -58,9 +60,14 @@ def dispatch(words: argparse.Namespace) -> int:
         console.print(str(notebook.execute(Store.open(given.results, given.run))))
         return 0
     if given.command == "pack":
-        console.print(str(pack(Store.open(given.results, given.run), given.results / given.name)))
+        store, target = Store.open(given.results, given.run), given.results / given.name
+        if given.name == LATEST or store.folder in target.resolve().parents:
+            raise UsageError(f"{given.name!r} is no name for a copy of that run", "pack RUN another-name")
+        console.print(str(pack(store, target)))
         return 0
     if given.command == "compare":
+        if given.summary and given.summary != comparison.TERMINAL:
+            refuse_no_file("--summary", given.summary)
         return comparison.main(given.results, (given.run_a, given.run_b), given.fail_on, given.summary, console)
     if given.command == "bench":
         return measure_costs(given, console)
@@ -85,30 +92,40 @@ def dispatch(words: argparse.Namespace) -> int:
 def doctor(given: argparse.Namespace, console: Console) -> int:
     """Say what is there; exit code 3 if something required is not."""
     settings = load(given.config)
-    found = [*needs(given.cache, settings.guest.memory_mib), dataset_need(settings)]
+    found = [*needs(given.cache, settings), cache_need(given.cache)]
     ready = host.show(found, lambda line: console.print(line))
     console.print("this host is ready" if ready else "this host is not ready: make setup")
     return 0 if ready else HostError.exit_code
 
 
 def measure_costs(given: argparse.Namespace, console: Console) -> int:
-    if given.out and not given.out.parent.is_dir():
-        raise UsageError(f"--out {given.out}: there is no folder {given.out.parent}", "make it, or name another")
-    settings = configuration(given)
+    if given.out:
+        refuse_no_file("--out", given.out)
+    settings, sizes = configuration(given), numbers("--cells", given.cells)
     if given.of == "growth":  # without a guest
         open_cache(given, console)
-        return bench_growth.main(settings, console, numbers("--cells", given.cells), given.out)
-    host.require(needs(given.cache, settings.guest.memory_mib))
+        return bench_growth.main(settings, console, sizes, given.out)
+    host.require(needs(given.cache, settings))
     cache = open_cache(given, console)
     if given.of == "harness":
         return bench.main(settings, cache, console)
     return bench_prefetcher.main(settings, cache, console, given.pairs, given.out)
 
 
+def refuse_no_file(option: str, path: Path) -> None:
+    """Raises UsageError for a place where no file can be written, before hours are spent on its content."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}", "make it, or name another")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{option} {path}: it is no regular file", "name another")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{option} {path}: it cannot be written", "name another")
+
+
 def build(given: argparse.Namespace, console: Console) -> int:
     """Image and warm snapshots of a plan's conditions, so that a run can begin at once."""
     settings = configuration(given)
-    host.require(needs(given.cache, settings.guest.memory_mib))
+    host.require(needs(given.cache, settings))
     cache = open_cache(given, console)
     with Progress(console, settings.roles, 0, 0) as progress:
         prepared = prepare(cache, settings, bases(settings, make_plan(settings).cells), progress)
@@ -120,7 +137,7 @@ def build(given: argparse.Namespace, console: Console) -> int:
 def open_root_shell(given: argparse.Namespace) -> int:
     """Standard output is the guest's: what is ours goes to standard error."""
     wanted = root_shell.choose(configuration(given), given.results, given.run, given.what)
-    host.require(needs(given.cache, wanted.configuration.guest.memory_mib))
+    host.require(needs(given.cache, wanted.configuration))
     console = Console(stderr=True)
     return root_shell.main(wanted, open_cache(given, console), console)
 
@@ -162,7 +179,7 @@ def schedule(given: argparse.Namespace, console: Console) -> int:
 def work(given: argparse.Namespace, console: Console) -> int:
     """A worker for other hosts' runs, until its scheduler is gone or Ctrl-C."""
     access = Access(given.address, given.tls, given.let_anyone_in)
-    host.require(needs(given.cache, load(SHIPPED).guest.memory_mib, given.guests))
+    host.require(needs(given.cache, load(SHIPPED), given.guests))
     with dask():
         from experiment.worker import Offer, serve
     console.print(f"worker of {access.address}: {several(given.guests, 'guest')} at a time; Ctrl-C ends it")

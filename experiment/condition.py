@@ -59,7 +59,7 @@ class Condition(Base):
     pressure: bool = True
     alpha_mib: Count | None = None
     before_request_s: Seconds | None = None
-    swapped_out_mib: Annotated[float, Field(ge=0)] | None = None
+    swapped_out_mib: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
     disk_iops: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     guest: dict[Setting, str] = Field(default_factory=dict)
     before_swapon: dict[Setting, str] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 import re
 import reprlib
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -15,7 +15,7 @@ from experiment.condition import Base, Condition, Processes
 from experiment.fields import Conditions, Count, Limit, Line, Name, Replicates, Seconds, Section, Seed, Share
 from measure.quota import STREAM_BYTES, TICK_BYTES
 from testbed.connection import LibvirtUri
-from testbed.documents import Fault, parse_toml, read_bounded
+from testbed.documents import MOST_TOML, Fault, parse_toml, read_bounded
 from testbed.errors import UsageError, nearest
 from workloads.service_a.dataset import EXPECTED_TITLES
 
@@ -152,7 +152,7 @@ class EstimateSection(Section):
     alpha_s: Seconds
     request_s: Seconds
     overhead_s: Seconds
-    cell_mb: Annotated[float, Field(ge=0)]
+    cell_mb: Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Retry(Section):
@@ -161,7 +161,7 @@ class Retry(Section):
 
 
 class Checks(Section):
-    swapped_out_mib: Annotated[float, Field(ge=0)]
+    swapped_out_mib: Annotated[float, Field(ge=0, le=1_000_000)]
     sampler_late_s: Limit
     clock_jump_s: Limit
     steal_share: Share
@@ -191,7 +191,7 @@ class Configuration(Section):
     estimate: EstimateSection
     retry: Retry
     checks: Checks
-    roles: dict[str, str]
+    roles: Annotated[dict[str, str], Field(max_length=32)]
     suite: dict[Name, Suite] = Field(default_factory=dict)
     bars: Bars
     condition: dict[Name, Condition]
@@ -302,11 +302,13 @@ def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> C
 
 
 def read_configuration(path: Path) -> bytes:
-    """Raises UsageError."""
+    """Raises UsageError. A link is followed: whoever names it means it, and a run that holds any is not opened."""
     try:
-        return read_bounded(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", "give a configuration: --config FILE") from error
+        return read_bounded(path.resolve(), MOST_TOML)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise UsageError(
+            f"{path}: {getattr(error, 'strerror', None) or error}", "give a configuration: --config FILE"
+        ) from error
     except Fault as fault:
         raise UsageError(f"{path}: {fault}", "give a configuration: --config FILE") from fault
 
@@ -321,6 +323,9 @@ def parsed(content: bytes, path: Path) -> dict[str, Any]:
 
 def check(values: dict[str, object], place: str) -> Configuration:
     """Values as a Configuration. Raises UsageError, a line for every mistake."""
+    if hidden := next(unprintable(values), ""):
+        message = f"{place}: {hidden}: it holds a character that cannot be printed"
+        raise UsageError(message, "settings are shown on terminals: write it without")
     try:
         # Lists of TOML and JSON are tuples here; strict mode keeps everything else as it was written.
         return Configuration.model_validate(tuples(values))
@@ -330,6 +335,20 @@ def check(values: dict[str, object], place: str) -> Configuration:
         raise UsageError(
             "\n".join([*lines[:MOST_TOLD], *more]), "every key is explained in experiments.toml"
         ) from error
+
+
+def unprintable(value: object, key: str = "") -> Iterator[str]:
+    """The places of words that a terminal may obey: settings may be another person's."""
+    if isinstance(value, str) and not value.isprintable():
+        yield key
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            inner = f"{key}.{printable(str(name))}" if key else printable(str(name))
+            yield from unprintable(str(name), inner)
+            yield from unprintable(item, inner)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from unprintable(item, f"{key}.{number}")
 
 
 def in_lines(mistakes: Sequence[ErrorDetails]) -> list[str]:

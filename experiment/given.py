@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from experiment.config import Configuration, load
 from experiment.difference import differences
 from experiment.reading import SHIPPED
 from experiment.store import Store
-from testbed import host, ledger
+from testbed import host, ledger, ownership
 from testbed.cache import Cache, default_cache
-from testbed.errors import UsageError, nearest
+from testbed.errors import HostError, UsageError, nearest
 from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
@@ -82,14 +83,23 @@ def names(words: str) -> list[str]:
 def numbers(option: str, words: str) -> list[int]:
     """Raises UsageError."""
     found = names(words)
-    if not found or not all(word.isascii() and word.isdigit() and int(word[:9]) > 0 for word in found):
-        raise UsageError(f"{option} {words}: expected whole numbers above 0, separated by commas", f"{option} 10,100")
+    if not found or not all(re.fullmatch("0*[1-9][0-9]{0,5}", word) for word in found):
+        message = f"{option} {words[:80]}: expected whole numbers from 1 to 999999, separated by commas"
+        raise UsageError(message, f"{option} 10,100")
     return [int(word) for word in found]
 
 
-def needs(cache: Path, memory_mib: int, guests: int = 1) -> list[host.Need]:
-    """To run so many guests at a time, each of so much memory."""
-    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), memory_need(memory_mib, guests)]
+def needs(cache: Path, settings: Configuration, guests: int = 1) -> list[host.Need]:
+    """To run so many guests at a time."""
+    memory = memory_need(settings.guest.memory_mib, guests)
+    return [*host.tools(cache), host.disk_space(cache, CACHE_GIB), memory, dataset_need(settings)]
+
+
+def cache_need(cache: Path) -> host.Need:
+    try:
+        return host.Need("cache", True, str(ownership.require_place(cache)), "")
+    except HostError as error:
+        return host.Need("cache", False, error.args[0], error.hint or "")
 
 
 def memory_need(memory_mib: int, guests: int) -> host.Need:
@@ -99,7 +109,10 @@ def memory_need(memory_mib: int, guests: int) -> host.Need:
 def dataset_need(settings: Configuration) -> host.Need:
     section = settings.dataset
     if section.source == "path" or (section.source == "auto" and section.path):
-        there = bool(section.path) and Path(section.path).expanduser().exists()
+        try:
+            there = bool(section.path) and Path(section.path).expanduser().exists()
+        except (OSError, RuntimeError, ValueError):  # too long, of no such user, with a NUL byte
+            there = False
         found = section.path if there else f"dataset.path ({section.path!r}) is not there"
         return host.Need("dataset", there, found, "set dataset.path in experiments.toml")
     if section.source in ("auto", "synthetic"):

@@ -72,7 +72,7 @@ def reproduce(given: argparse.Namespace, console: Console) -> int:
         show_plan(settings, plan, expected, console)
         return 0
     if not given.scheduler:
-        host.require(needs(given.cache, settings.guest.memory_mib, given.jobs))
+        host.require(needs(given.cache, settings, given.jobs))
     host.require([host.writable(given.results)])
     show_lonely(settings, plan, console)
     console.print(

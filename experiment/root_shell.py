@@ -58,7 +58,7 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
             progress.stage("restore")
             guest, shell = stack.enter_context(fork(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
         with guest.explained():
             return attach(shell)
 

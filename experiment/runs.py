@@ -32,6 +32,8 @@ class Row:
 
 def main(results: Path, console: Console) -> int:
     """The oldest first. A folder that is no readable run is listed with what is wrong with it."""
+    if (results.exists() and not results.is_dir()) or (results.is_symlink() and not results.exists()):
+        raise UsageError(f"--results {results} is no folder", "name one that is")
     folders = sorted(path.parent for path in results.glob("*/plan.json") if not path.parent.is_symlink())
     if not folders:
         console.print(f"there is no run in {results} yet: python run.py makes one")
@@ -42,11 +44,14 @@ def main(results: Path, console: Console) -> int:
 
 
 def is_latest(folder: Path) -> bool:
-    return (folder.parent / LATEST).resolve() == folder.resolve()
+    try:
+        return (folder.parent / LATEST).samefile(folder)
+    except OSError:  # there is none, or it leads nowhere
+        return False
 
 
 def row_of(folder: Path, *, latest: bool = False) -> Row:
-    name = printable(folder.name) + (" (latest)" if latest else "")
+    name = printable(folder.name).replace("\n", " ") + (" (latest)" if latest else "")
     try:
         store = Store.at(folder)
         cells = store.plan().cells
@@ -54,6 +59,8 @@ def row_of(folder: Path, *, latest: bool = False) -> Row:
         read_plan(folder / "plan.json")
     except UsageError as error:
         return Row(name, claims=error.args[0].removeprefix(f"{folder}/"))
+    except OSError as error:
+        return Row(name, claims=error.strerror or str(error))
     names = (manifest.get("suite") or {}).get("names")
     count = sum(store.is_done(cell) for cell in cells)
     date = str(manifest.get("created", ""))[:16].replace("T", " ")

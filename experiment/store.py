@@ -71,7 +71,9 @@ class Store:
             if name and (folder / "plan.json").is_file():
                 return cls.at(folder)
         if name == LATEST and (results / REFERENCE / "plan.json").is_file():
-            log.warning("there is no run of your own yet: the latest is %s", results / REFERENCE)
+            gone = (results / LATEST).is_symlink()
+            said = "the latest run is gone" if gone else "there is no run of your own yet"
+            log.warning("%s: taken is %s", said, results / REFERENCE)
             return cls.at(results / REFERENCE)
         there = sorted({p.parent.name for p in results.glob("*/plan.json")} - {LATEST})
         what = f"{results / name} is no run: it has no plan.json" if (results / name).exists() and name else ""
@@ -142,7 +144,8 @@ class Store:
             return
         failed = self.folder / "failed"
         failed.mkdir(exist_ok=True)
-        attempt = 1 + sum(1 for _ in failed.glob(f"{cell.name}.*"))
+        before = (path.suffix[1:] for path in failed.glob(f"{cell.name}.*"))
+        attempt = 1 + max((int(number) for number in before if number.isdecimal()), default=0)
         folder.rename(failed / f"{cell.name}.{attempt}")
 
     def point_latest(self) -> None:

@@ -14,6 +14,15 @@ EVENT_BYTES = 8 * 1024 * 1024
 EVENT_LINES = 20_000
 """Of these: they have some 50."""
 
+EVENT_MEMBERS = 200
+"""Of one of them: they have 70, of all kinds together."""
+
+RUN_EVENT_BYTES = 32 * 1024 * 1024
+"""Of all streams of events and records of a run that is read: some 12 KB a cell."""
+
+COMMS = 1000
+"""Names of programs in a recording: there are some 60."""
+
 RATE = 4_000_000
 """Bytes a second: more than ten times what the sampler writes at its shortest interval."""
 

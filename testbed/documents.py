@@ -13,6 +13,8 @@ from testbed.errors import UsageError, printable
 from testbed.plainfiles import open_plain
 
 MOST_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cells has this size
+MOST_TOML = 512 * 1024  # a configuration has 28 KB
+STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'")  # of TOML, on one line
 RESTORE = "restore the file, or make the run again"
 MOST_NESTED = 50  # objects and lists in each other; a manifest has 4
 
@@ -62,10 +64,14 @@ def parse_json(content: bytes) -> Any:
 
 def parse_toml(content: bytes) -> dict[str, Any]:
     """The tables of a document of TOML. Raises Fault, with the line where TOML's reader knows it."""
+    text = decoded(content).replace("\r\n", "\n")
+    # tomllib takes memory by the square of a dotted key's length.
+    if any(STRING.sub("", line).count(".") > MOST_NESTED for line in text.split("\n") if line.count(".") > MOST_NESTED):
+        raise Fault("not TOML: nested too deeply")
     try:
-        values = tomllib.loads(decoded(content).replace("\r\n", "\n"))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Fault(toml_fault(decoded(content), str(error))) from None
+        raise Fault(toml_fault(text, str(error))) from None
     except RecursionError:
         raise Fault("not TOML: nested too deeply") from None
     except ValueError as error:

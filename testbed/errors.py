@@ -106,7 +106,10 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 SOME_DO_NOT_COUNT = 1
 EXIT_CODES = (
     (0, "done"),
-    (SOME_DO_NOT_COUNT, "some cell does not count, or compare --fail-on found what it was asked for"),
+    (
+        SOME_DO_NOT_COUNT,
+        "some cell does not count, bench missed a bar, or compare --fail-on found what it was asked for",
+    ),
     (UsageError.exit_code, "command line or configuration"),
     (HostError.exit_code, "this host cannot"),
     (GuestError.exit_code, "the guest failed"),

@@ -106,7 +106,7 @@ def require_room(needed_mb: Mapping[Path, float]) -> None:
 
 def writable(folder: Path) -> Need:
     place = folder
-    while not place.exists():
+    while not (place.exists() or place.is_symlink()):
         place = place.parent
     ok = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     return Need("results", ok, f"{folder} {'can' if ok else 'cannot'} be written", "python run.py --results DIR")

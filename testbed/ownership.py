@@ -59,8 +59,9 @@ def require_place(place: Path) -> Path:
         require_parents(resolved)
         with suppress(FileNotFoundError, NotADirectoryError):
             require(resolved)
-    except OSError as error:
-        raise HostError(f"{place} cannot be looked at: {error.strerror}", ANOTHER) from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        why = error.strerror if isinstance(error, OSError) else "links in a circle"
+        raise HostError(f"{place} cannot be looked at: {why}", ANOTHER) from error
     return resolved
 
 
@@ -132,8 +133,17 @@ def refused(path: Path, why: str) -> HostError:
     if why.startswith(WRITABLE):
         way_out = f"if nobody else has written there: chmod -R go-w {quoted}; else {ANOTHER}"
     else:
-        way_out = f"{ANOTHER}, or look at it and remove it: rm -r {quoted}"
+        way_out = f"{ANOTHER}, or look at it and remove it: rm -r {quoted}" if is_removable(path) else ANOTHER
     return HostError(f"{path} {why}", way_out)
+
+
+def is_removable(path: Path) -> bool:
+    """Not a device: nobody is to be told to remove /dev/null."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode))
 
 
 @functools.cache

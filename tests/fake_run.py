@@ -169,7 +169,7 @@ def write_suites(run: Path, suites: Mapping[str, Sequence[str]], conditions: Map
 
 def write_plan(run: Path, names: Sequence[str], *, accelerator: str = "tcg") -> None:
     """``plan.json`` and ``manifest.json`` of a run with these cells, in this order."""
-    run.mkdir(parents=True, exist_ok=True)
+    (run / "cells").mkdir(parents=True, exist_ok=True)
     plan = {"run": run.name, "seed": 1, "cells": [planned(name) for name in names]}
     manifest = {
         "run": run.name,

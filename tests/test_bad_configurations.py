@@ -48,7 +48,7 @@ BAD: list[tuple[str, object, str]] = [
     ("guest.swap_mib", 0, "guest.swap_mib: Input should be greater than or equal to 16 (given: 0)"),
     ("guest.suite", "tri xie", "guest.suite: String should match pattern"),
     ("guest.suite", "../../etc", "guest.suite: String should match pattern"),
-    ("guest.kernel_arguments", "quiet\x1b[2J", "guest.kernel_arguments: String should match pattern"),
+    ("guest.kernel_arguments", "quiet\x1b[2J", "guest.kernel_arguments: it holds a character that cannot be printed"),
     ("guest.attempts", 0, "guest.attempts: Input should be greater than or equal to 1 (given: 0)"),
     ("guest", GONE, "lacks guest"),
     ("dataset.source", "web", "dataset.source: Input should be 'auto', 'path', 'download' or 'synthetic'"),

@@ -112,3 +112,12 @@ def test_what_another_user_made_is_refused(folder: Path, name: str) -> None:
     os.chown(folder / name, 65534, 65534)
     with pytest.raises(HostError, match="is not a file or folder of your own"):
         certificate.require(folder)
+
+
+def test_a_folder_that_another_user_may_put_another_in_the_place_of_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    certificate.make(shared / "tls", 1)
+    shared.chmod(0o777)
+    with pytest.raises(HostError, match="whoever may can put another in the place of"):
+        certificate.require(shared / "tls")

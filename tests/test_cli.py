@@ -89,7 +89,7 @@ def test_a_suite_is_chosen_shown_and_overridden(tmp_path: Path, capsys: pytest.C
         (["--conditions", ","], 2, "--conditions ,: no condition is named"),
         (["--replicates", "-1"], 2, "--replicates: expected 1 to 10000, not -1"),
         (["--replicates", "0"], 2, "--replicates: expected 1 to 10000, not 0"),
-        (["--seed", "-1"], 2, "--seed: expected at least 0, not -1"),
+        (["--seed", "-1"], 2, "--seed: expected 0 to 2147483647, not -1"),
         (
             ["--suite", "nonsense"],
             2,

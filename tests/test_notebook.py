@@ -37,7 +37,7 @@ def test_a_failing_notebook_is_told_in_a_line(tmp_path: Path, capsys: pytest.Cap
     assert run.main(["--results", str(tmp_path), "notebook", "one"]) == 3
     said = capsys.readouterr().err
     assert "review.ipynb failed: UsageError: " in said
-    assert "manifest.json:1: not JSON" in said
+    assert "manifest.json: line 1: not JSON" in said
     assert "Traceback" not in said
     assert run.main(["--results", str(tmp_path), "notebook", "two"]) == 2
 

@@ -86,7 +86,7 @@ def test_a_packed_run_does_not_say_whose_machine_it_was(packed: Path) -> None:
     evidence = packed / "failed" / "01-baseline.1" / "evidence"
     assert gzip.decompress((evidence / "paging.log.gz").read_bytes()).decode() == (
         "2026-11-27 02:10:29.467+0000: starting up libvirt version: 9.0.0, kernel: 6.1, hostname: ...\n"
-        "LC_ALL=C \\\nPATH=... \\\nHOME=... \\\n"
+        "LC_ALL=... \\\nPATH=... \\\nHOME=... \\\n"
         "/usr/bin/qemu-system-x86_64 \\\n-kernel CACHE/disk-1/vmlinuz\n"
     )
     assert (evidence / "error.txt").read_text() == '  File "PROJECT/experiment/cell.py", line 1\n'
@@ -132,3 +132,28 @@ def test_a_committed_run_says_what_it_said_when_it_was_committed(tmp_path: Path,
     plan = json.loads((committed / "plan.json").read_text())
     assert len({cell["replicate"] for cell in plan["cells"]}) >= replicates
     assert sum(path.stat().st_size for path in committed.rglob("*") if path.is_file()) < 16 * 2**20
+
+
+def test_a_packed_run_names_no_host_and_no_place_of_its_configuration(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "one", ("baseline",), 1)
+    text = (PROJECT / "experiments.toml").read_text()
+    assert 'path = ""' in text
+    (folder / "configuration.toml").write_text(text.replace('path = ""', 'path = "/home/alice/secret"'))
+    journal = folder / "cells" / "01-baseline" / "cell.jsonl"
+    journal.write_text(
+        journal.read_text().replace('"accelerator": "tcg"', '"accelerator": "tcg", "ran_on": "alices.example"')
+    )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["hosts"] = {"alices.example": {"guests": 1}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    evidence = folder / "failed" / "01-baseline.1" / "evidence"
+    evidence.mkdir(parents=True)
+    (evidence / "paging.log").write_text("XDG_DATA_HOME=/home/alice/.local \\\n-kernel x\n")
+    (evidence / "error.txt").write_text('  File "/home/alice/.pyenv/lib/python3.11/queue.py", line 1\n')
+    assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 0
+    for path in (tmp_path / "small").rglob("*"):
+        if path.is_file() and path.suffix != ".png":
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            assert b"alice" not in content, path
+    assert '"ran_on": "host-1"' in (tmp_path / "small" / "cells" / "01-baseline" / "cell.jsonl").read_text()
+    assert Store.open(tmp_path, "small").configuration().dataset.path == ""

@@ -130,11 +130,13 @@ def test_a_run_of_skipped_cells_only_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.whole
 def test_hostile_names_of_suites_and_conditions_stay_words(tmp_path: Path) -> None:
-    conditions = ["baseline", "<img src=x>|`$x_y*"]
+    conditions = ["baseline", "siblings"]  # of a plan that is another's they are checked
     made(tmp_path / "a" / "run", conditions, 5)
     configuration = tmp_path / "a" / "run" / "configuration.toml"
     values = tomllib.loads(configuration.read_text())
-    values["suite"] = {"../../escaped": values["suite"]["peers"], "peers": {"conditions": [1, "baseline"]}}
+    hostile = "<img src=x>|`$x_y*"
+    values["suite"] = {"../../escaped": values["suite"]["peers"], "peers": {"conditions": [1, "baseline", hostile]}}
+    values["condition"][hostile] = {"answers": hostile}
     values["condition"]["baseline"] = 3
     configuration.write_text(tomli_w.dumps(values))
     before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "a" / "run")}

@@ -94,7 +94,7 @@ def test_a_cell_begins_only_where_its_guest_may_write_to_its_limits(
     free(monkeypatch, int(whole))
     with pytest.raises(DiskFull) as refused:
         require_rooms(store, tmp_path, SHIPPED, 2)
-    assert refused.value.hint == "free some (python run.py clean --cache), then start again, a run with --resume"
+    assert refused.value.hint == "free some (python run.py clean --images), then start again, a run with --resume"
     require_rooms(store, None, SHIPPED, 2)
     free(monkeypatch, int(whole + 30))
     require_rooms(store, tmp_path, SHIPPED, 2)

@@ -10,7 +10,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, cast
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from testbed import ledger
@@ -70,6 +70,17 @@ def _read(folder: Path, commit: str, name: str) -> Published:
     return dataset
 
 
+class StaysEncrypted(urllib.request.HTTPRedirectHandler):
+    """A server may send us on to https alone, as the first address has to be."""
+
+    def redirect_request(self, *words: Any) -> urllib.request.Request | None:
+        _require_https(words[-1])
+        return super().redirect_request(*words)
+
+
+OPENER = urllib.request.build_opener(StaysEncrypted)
+
+
 def _fetch(url: str, target: Path, timeout_s: float) -> str:
     """Save ``url`` to ``target``; return the SHA-256 of what came."""
     log.info("dataset: asking %s", url)
@@ -98,7 +109,7 @@ def _answer(url: str, timeout_s: float) -> IO[bytes]:
 
     def ask() -> None:
         try:
-            outcome.put(cast(IO[bytes], urllib.request.urlopen(url, timeout=timeout_s)))  # noqa: S310
+            outcome.put(cast(IO[bytes], OPENER.open(url, timeout=timeout_s)))
         except Exception as error:
             outcome.put(error)
 

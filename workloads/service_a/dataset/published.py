@@ -98,8 +98,13 @@ def rows_files(folder: Path) -> list[Path]:
     """The files with rows, in the order to load them: by table, then by number (load_salaries1.dump, ...)."""
     tables = list(EXPECTED_ROWS)
     matches = ((ROWS_FILE.fullmatch(path.name), path) for path in folder.iterdir())
-    keyed = [(tables.index(match[1]), len(path.name), path) for match, path in matches if match and path.is_file()]
+    keyed = [(tables.index(match[1]), len(path.name), path) for match, path in matches if match and is_plain(path)]
     return [path for *_, path in sorted(keyed)]
+
+
+def is_plain(path: Path) -> bool:
+    """A regular file, and no link: a sent folder could have us show what lies elsewhere."""
+    return path.is_file() and not path.is_symlink()
 
 
 def table_of(path: Path) -> str:
