@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -213,3 +214,19 @@ def test_a_hostile_domain_takes_no_time_to_pack(tmp_path: Path) -> None:
     began = time.monotonic()
     places_of(Store.open(tmp_path, "one"))
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's files")
+def test_a_run_in_a_checkout_of_another_user_is_opened(tmp_path: Path) -> None:
+    """As a build server has it: whoever owns the folder of the program can exchange the program, too."""
+    tree = tmp_path / "workspace" / "tree"
+    shutil.copytree(PROJECT / "testbed", tree / "testbed", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("analysis", "experiment", "measure", "prefetch", "peers", "workloads"):
+        (tree / package).symlink_to(PROJECT / package)
+    run = made_run(tree / "results" / "one")
+    os.chown(tree.parent, 65534, 65534)
+    code = "import pathlib, sys, testbed.plainfiles as files; files.require_plain(pathlib.Path(sys.argv[1]))"
+    words = [sys.executable, "-c", code, str(run)]
+    assert subprocess.run(words, cwd=tree, check=False).returncode == 0
+    elsewhere = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert "belongs to uid 65534, and whoever may can put another in the place of" in elsewhere.stderr
