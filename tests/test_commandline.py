@@ -129,7 +129,7 @@ WORDS: list[tuple[str, int, str]] = [
 def two_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("places")
     good = write_run(folder / "results" / "good", ("baseline", "working-set"), 1)
-    (good / "configuration.toml").write_text(SHIPPED)
+    (good / "configuration.toml").write_text(SHIPPED.replace("resamples = 9999", "resamples = 199"))
     (folder / "results" / "empty").mkdir()
     return {"results": folder / "results", "cache": folder / "cache"}
 
@@ -301,6 +301,7 @@ def test_the_readme_has_the_same_exit_codes() -> None:
     assert "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES) in readme
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("words", [["--help"], ["--dry-run", "--suite", "sweep"], ["report", "--help"], ["list"]])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_goes_away_is_no_fault(words: list[str], unbuffered: str) -> None:
@@ -351,6 +352,7 @@ def test_ctrl_c_in_the_first_seconds_is_a_line(after_s: float, tmp_path: Path) -
         assert started.returncode in (0, 130)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("columns", [80, 40])
 def test_a_table_is_readable_at_any_width_without_colour_and_utf_8(columns: int, tmp_path: Path) -> None:
     write_run(tmp_path / "20260102-030405", ("baseline", "working-set"), 2)

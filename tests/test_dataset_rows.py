@@ -197,6 +197,7 @@ def texts(draw: st.DrawFn) -> tuple[str, list[Row], str]:
     return table, rows, text
 
 
+@pytest.mark.whole
 @settings(max_examples=300, deadline=None)
 @given(made=texts(), block=st.integers(1, 50))
 def test_whatever_is_in_the_grammar_comes_out_as_it_was(made: tuple[str, list[Row], str], block: int) -> None:
@@ -205,6 +206,7 @@ def test_whatever_is_in_the_grammar_comes_out_as_it_was(made: tuple[str, list[Ro
     assert same(Reader(text, table).rows()) == same(rows)
 
 
+@pytest.mark.whole
 @settings(max_examples=1000, deadline=None)
 @given(made=texts(), data=st.data())
 def test_a_text_is_taken_only_as_another_reader_takes_it(made: tuple[str, list[Row], str], data: st.DataObject) -> None:

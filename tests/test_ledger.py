@@ -328,6 +328,7 @@ MARK = Mark(boot="b", since=1, programs=["/usr/bin/qemu-img"])
 SINCE = st.one_of(st.none(), st.integers(0, 1 << 40))
 
 
+@pytest.mark.whole
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.binary(max_size=80), st.tuples(PATHS, SINCE)), max_size=6))
 def test_whatever_a_ledger_says_nothing_outside_goes(
