@@ -560,3 +560,14 @@ def test_an_endless_answer_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_only_https_is_asked(tmp_path: Path, repository: str) -> None:
     with pytest.raises(UsageError, match="must start with https://"):
         download(repository, OTHER_COMMIT, tmp_path, 5.0)
+
+
+@pytest.mark.parametrize("elsewhere", ["http://example.com/x", "ftp://example.com/x", "file:///etc/hostname"])
+def test_a_server_may_send_on_to_https_alone(tmp_path: Path, elsewhere: str) -> None:
+    def redirect(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(302)
+        request.send_header("Location", elsewhere)
+        request.end_headers()
+
+    with serving(redirect) as (address, _), pytest.raises(HostError, match=r"is not https|cannot be downloaded"):
+        download(address, OTHER_COMMIT, tmp_path, 5.0)

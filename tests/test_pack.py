@@ -149,7 +149,7 @@ def test_a_packed_run_names_no_host_and_no_place_of_its_configuration(tmp_path: 
     evidence = folder / "failed" / "01-baseline.1" / "evidence"
     evidence.mkdir(parents=True)
     (evidence / "paging.log").write_text("XDG_DATA_HOME=/home/alice/.local \\\n-kernel x\n")
-    (evidence / "error.txt").write_text('  File "/home/alice/.pyenv/lib/python3.11/queue.py", line 1\n')
+    (evidence / "error.txt").write_text('  File "/home/alice/python/lib/python3.11/queue.py", line 1\n')
     assert run.main(["--results", str(tmp_path), "pack", "one", "small"]) == 0
     for path in (tmp_path / "small").rglob("*"):
         if path.is_file() and path.suffix != ".png":

@@ -74,7 +74,10 @@ class StaysEncrypted(urllib.request.HTTPRedirectHandler):
     """A server may send us on to https alone, as the first address has to be."""
 
     def redirect_request(self, *words: Any) -> urllib.request.Request | None:
-        _require_https(words[-1])
+        try:
+            _require_https(words[-1])
+        except UsageError as error:
+            raise HostError(f"the server sends on to {words[-1]!r}, which is not https", HINT) from error
         return super().redirect_request(*words)
 
 
