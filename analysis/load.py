@@ -129,12 +129,6 @@ class Budget:
 
     left: int
 
-    def take(self, wanted: int) -> int:
-        """As many of those as there are."""
-        granted = min(self.left, wanted)
-        self.left -= granted
-        return granted
-
 
 def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> Cell:
     """A planned cell with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
@@ -213,7 +207,7 @@ def _lines(run: Path, path: Path, budget: Budget) -> tuple[tuple[Json, ...], lis
     (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
     """
     content, broken = _content(run, path, min(EVENT_BYTES, budget.left))
-    budget.take(len(content))
+    budget.left -= len(content)
     records: list[Json] = []
     lines = Lines()
     try:
