@@ -76,11 +76,11 @@ whole: setup
 
 survival: setup
 	PAGING_SURVIVAL=1 $(PYTHON) -m pytest --durations=0 \
-		tests/test_trouble_guest.py tests/test_debugging_guest.py tests/test_survival_guest.py \
-		tests/test_distributed_guest.py tests/test_hostile_commands.py
+		tests/guest/test_trouble_guest.py tests/guest/test_debugging_guest.py tests/guest/test_survival_guest.py \
+		tests/guest/test_distributed_guest.py tests/experiment/commands/test_hostile_commands.py
 
 conditions: setup
-	PAGING_CONDITIONS=1 $(PYTHON) -m pytest --durations=0 tests/test_conditions_guest.py
+	PAGING_CONDITIONS=1 $(PYTHON) -m pytest --durations=0 tests/guest/test_conditions_guest.py
 
 fuzz: setup
 	@$(MAKE) --no-print-directory --silent -C prefetch fuzz

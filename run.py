@@ -67,7 +67,7 @@ def dispatch(words: Sequence[str]) -> int:
     except SystemExit:  # argparse has shown help
         return 0
     try:
-        from experiment import commands
+        from experiment.commands import dispatch
         from experiment.interrupts import Interrupts
     except ModuleNotFoundError as missing:
         if given.command == "doctor":
@@ -76,7 +76,7 @@ def dispatch(words: Sequence[str]) -> int:
             host.show(host.tools(), print)
         raise HostError(f"the module {missing.name} is missing", "make setup") from missing
     with Interrupts():
-        return commands.dispatch(given)
+        return dispatch.dispatch(given)
 
 
 def bug(error: Exception) -> str:

@@ -18,7 +18,7 @@ class BuildPrograms(build_py):
         for part in PARTS:
             subprocess.run(["make", "-C", part, "all"], check=True)
         super().run()
-        shutil.copyfile("experiments.toml", Path(self.build_lib) / "experiment" / "experiments.toml")
+        shutil.copyfile("experiments.toml", Path(self.build_lib) / "configuration" / "experiments.toml")
 
 
 class WithPrograms(Distribution):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from analysis.figures import draw_figures
+from analysis.figures.cells import draw_figures
+from analysis.figures.suites import draw_suite
 from analysis.report.page import write_report
+from analysis.report.tables import write_tables
 from analysis.study import Study
-from analysis.suite_figures import draw_suite
-from analysis.tables import write_tables
 
 REPORT = "report.html"
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims import ClaimResult, judge_claim
-from analysis.conditions import AGAIN, BASELINE, compared, skipped
-from analysis.counters import DEFAULT_ROLES
-from analysis.effects import Effect, effects, pairs, replicates_needed
-from analysis.frames import Frames, make_frames
-from analysis.load import Cell, Json, Run, load_run, read_manifest
-from analysis.outcomes import cell_outcomes
-from analysis.paper import paper
-from analysis.prefetcher import Judgement, judge
-from analysis.suites import Suite, suites
-from experiment.bars import Bars
-from testbed.documents import MOST_TOML, Fault, parse_toml, read_bounded
+from analysis.estimates.effects import Effect, effects, pairs, replicates_needed
+from analysis.estimates.outcomes import cell_outcomes
+from analysis.estimates.suites import Suite, suites
+from analysis.judgements.bars import Judgement, judge
+from analysis.judgements.claims import ClaimResult, judge_claim
+from analysis.judgements.paper import paper
+from analysis.records.conditions import AGAIN, BASELINE, compared, skipped
+from analysis.records.counters import DEFAULT_ROLES
+from analysis.records.frames import Frames, make_frames
+from analysis.records.load import Cell, Json, Run, load_run, read_manifest
+from configuration.bars import Bars
+from testbed.files.documents import MOST_TOML, Fault, parse_toml, read_bounded
 
 PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned for
 

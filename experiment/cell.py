@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import prefetch.install
-from experiment import arming, evidence
-from experiment.condition import Condition
-from experiment.config import Configuration
-from experiment.plan import Cell
+from configuration.condition import Condition
+from configuration.load import Configuration
+from configuration.plan import Cell
+from experiment import condition_setup, failure
+from experiment.run_folder import Journal
 from experiment.snapshot import Snapshot
-from experiment.store import Journal
 from measure import hostuse
 from measure.packed import Damaged, read_stored, stored
 from measure.recording import EventStream, SampleStream
@@ -125,7 +125,7 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
         full = isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL
         kind = DiskFull.__name__ if full else type(error).__name__
         verdict = Verdict(kind, str(error) or kind)
-        evidence.keep_error(task.folder, error)
+        failure.keep_error(task.folder, error)
         if full:
             raise
         log.warning("%s failed: %s", task.cell.name, error)
@@ -134,7 +134,7 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
             valid = complete and not verdict.reason
             journal.write("end", complete=complete, valid=valid, kind=verdict.kind, reason=verdict.reason)
     if not valid:
-        evidence.keep_command(task.folder, task.cell.condition)
+        failure.keep_command(task.folder, task.cell.condition)
     return Outcome(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
 
 
@@ -196,13 +196,13 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         overlays = stack.enter_context(ledger.folder(task.scratch, f"{task.cell.name}-"))
         snapshot = task.snapshot
         saved = (snapshot.memory, snapshot.disks)
-        stack.enter_context(evidence.of_host(task.folder, overlays))
+        stack.enter_context(failure.of_host(task.folder, overlays))
         guest = stack.enter_context(
             restore(connection, sockets, snapshot.image, *saved, overlays, disk_iops=condition.disk_iops)
         )
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
-        stack.enter_context(evidence.of_guest(task.folder, guest, on_failure))
+        stack.enter_context(failure.of_guest(task.folder, guest, on_failure))
         stack.enter_context(guest.explained())
         streams = open_streams(guest, task.folder, on_tick)
         stack.callback(streams.close)
@@ -214,9 +214,9 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         note("restored", disk_iops=guest.disk_iops())
         shell = guest.shell(configuration.limits.login_s)
         stack.callback(shell.close)
-        arming.prepare(shell, configuration, condition)
+        condition_setup.prepare(shell, configuration, condition)
         note("ready")
-        topology = arming.make_topology(configuration, condition)
+        topology = condition_setup.make_topology(configuration, condition)
         timeline = Timeline(
             guest,
             topology,
@@ -227,7 +227,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             configuration.limits.request_s,
             condition.pressure,
             note,
-            lambda shell: arming.arm(shell, condition, topology.cgroups["service_a"], trace),
+            lambda shell: condition_setup.arm(shell, condition, topology.cgroups["service_a"], trace),
             condition.advance.seconds if condition.advance else None,
             configuration.warm.idle_rounds if condition.renews_swap else 0,
         )
@@ -236,8 +236,8 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         host = hostuse.between(before, hostuse.read(guest.cpu_s()))
         journal.write("response", **asdict(response), ok=response.matches(task.expected))
         journal.write("host", **asdict(host))
-        journal.write("mechanism", **arming.mechanism(shell, condition))
-        for record in arming.advances(streams.peer):
+        journal.write("mechanism", **condition_setup.mechanism(shell, condition))
+        for record in condition_setup.advances(streams.peer):
             journal.write("advance", **record)
         if task.rehearses:
             keep_trace(task, shell, guest, streams)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from configuration.plan import Cell
 from experiment.cell import REHEARSAL
-from experiment.plan import Cell
-from experiment.store import Store, read_last
+from experiment.run_folder import Store, read_last
 from measure.packed import Damaged, read_stored
 from testbed.errors import UsageError, nearest, printable
 from testbed.guest import Guest, is_active

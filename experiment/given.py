@@ -8,14 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiment import cleaning
-from experiment.config import Configuration, load
-from experiment.difference import differences
-from experiment.reading import SHIPPED
-from experiment.store import Store
-from testbed import host, ledger, ownership
+from configuration.difference import differences
+from configuration.load import SHIPPED, Configuration, load
+from experiment.commands import clean
+from experiment.run_folder import Store
+from testbed import host, ledger
 from testbed.cache import Cache, default_cache
 from testbed.errors import HostError, UsageError, nearest
+from testbed.files import ownership
 from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def open_cache(given: argparse.Namespace, console: Console) -> Cache:
 
 
 def clear_up(cache: Cache, console: Console) -> None:
-    for line in cleaning.leftovers(cache):
+    for line in clean.leftovers(cache):
         console.print(f"a killed run had left {line}: removed")
 
 

@@ -4,12 +4,12 @@ import logging
 import shutil
 from pathlib import Path
 
-from experiment.config import Configuration
-from testbed import confined, namespace, server
+from configuration.load import Configuration
 from testbed.cache import Cache, digest_files
-from testbed.checksums import identity
-from testbed.image import Image, disk_stage, root_stage
-from testbed.namespace import run_inside
+from testbed.cache.checksums import identity
+from testbed.images import confined, namespace, server
+from testbed.images.image import Image, disk_stage, root_stage
+from testbed.images.namespace import run_inside
 from workloads.service_a import dataset as employees
 from workloads.service_a.dataset import Dataset, DatasetSettings
 

@@ -12,9 +12,9 @@ import libvirt
 import measure.install
 import prefetch.install
 import workloads.alpha.install
-from experiment.config import Configuration
+from configuration.load import Configuration
 from experiment.prepare import Prepared
-from experiment.store import Store
+from experiment.run_folder import Store
 from testbed.accelerator import machine_key
 from testbed.cache import digest_files
 from testbed.errors import HostError, UsageError
@@ -124,7 +124,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def sources() -> str:
     """SHA-256 (hex) of this program's own files, without what is built of them."""
-    parts = ("testbed", "workloads", "measure", "prefetch", "peers", "experiment", "analysis")
+    parts = ("testbed", "workloads", "measure", "prefetch", "peers", "configuration", "analysis", "experiment")
     files = [path for part in parts for path in sorted((PROJECT / part).rglob("*")) if path.is_file()]
     return digest_files(*(path for path in files if not {"build", "__pycache__"} & {*path.parts}))
 

@@ -3,7 +3,7 @@
 import measure.install
 import peers.install
 import prefetch.install
-from experiment.config import Configuration
+from configuration.load import Configuration
 from testbed import accelerator
 from testbed.connection import EMBEDDED, connect
 from testbed.errors import HostError, UsageError

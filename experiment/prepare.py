@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from configuration.condition import Base
+from configuration.load import Configuration
+from configuration.plan import Cell
 from experiment import cell as cells
-from experiment.condition import Base
-from experiment.config import Configuration
 from experiment.image import build_image, resolve
-from experiment.plan import Cell
 from experiment.preflight import refuse_early
 from experiment.progress import Progress
 from experiment.snapshot import Snapshot, warm_snapshot
 from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
-from testbed.image import KERNEL, Image, root_stage
+from testbed.images.image import KERNEL, Image, root_stage
 from workloads.service_a.dataset import Dataset
 from workloads.service_a.request import Expected
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from configuration.plan import Cell
 from experiment.cell import Outcome
-from experiment.plan import Cell
 from measure.stream import Tick, read_stream
 from testbed.errors import HarnessError, Unsupported, printable
 

@@ -4,17 +4,11 @@ import logging
 from pathlib import Path
 
 from analysis.study import Study, study
-from experiment.config import Configuration, load
-from experiment.store import Store
+from configuration.load import SHIPPED, Configuration, load
+from experiment.run_folder import Store
 from testbed.errors import UsageError
-from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
-
-# In the checkout, or beside this module where the package was installed (setup.py).
-SHIPPED = PROJECT / "experiments.toml"
-if not SHIPPED.exists():
-    SHIPPED = Path(__file__).parent / "experiments.toml"
 
 
 def settings_of(store: Store) -> Configuration:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiment.config import Configuration
+from configuration.load import Configuration
 from testbed.shell import File, Shell
 from workloads.service_a import deploy as service_a
 from workloads.service_c import deploy as service_c

@@ -11,9 +11,9 @@ from pathlib import Path
 import measure.install
 import peers.install
 import prefetch.install
-from experiment.arming import alpha_command, containers, make_topology, prefetches
-from experiment.condition import Base
-from experiment.config import Configuration
+from configuration.condition import Base
+from configuration.load import Configuration
+from experiment.condition_setup import alpha_command, containers, make_topology, prefetches
 from experiment.services import RECIPE as SERVICE_FILES
 from experiment.services import SERVICES
 from measure.recording import EventStream
@@ -21,13 +21,13 @@ from measure.timeline import run_alpha
 from testbed import ledger
 from testbed.accelerator import Accelerator, machine_key
 from testbed.cache import Cache, digest_files
-from testbed.checksums import identity
+from testbed.cache.checksums import identity
 from testbed.connection import PREFIX, SHORT_PLACE, connect
 from testbed.cpus import switch_on
 from testbed.domain import TEMPLATES, Disks
 from testbed.errors import CellError, GuestError, GuestLost
 from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
-from testbed.image import Image
+from testbed.images.image import Image
 from testbed.shell import PRESSED_S, Shell
 from workloads.alpha import install as alpha_install
 from workloads.service_a.request import Expected, request

@@ -1,4 +1,4 @@
-"""A recorded file, or the compressed one that stands for it in a packed run (experiment/pack.py)."""
+"""A recorded file, or the compressed one that stands for it in a packed run (experiment/commands/pack.py)."""
 
 import zlib
 from contextlib import closing
@@ -6,7 +6,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import IO, cast
 
-from testbed.plainfiles import open_plain
+from testbed.files.plain import open_plain
 
 PACKED = ".gz"
 PIECE = 1 << 16  # bytes

@@ -13,9 +13,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from testbed import ownership, programs
 from testbed.errors import HostError, printable
-from testbed.plainfiles import aside
+from testbed.files import ownership
+from testbed.files.plain import aside
+from testbed.ledger import programs
 from testbed.process import run
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,10 @@ from urllib.parse import parse_qsl, urlsplit
 import libvirt
 from pydantic import AfterValidator
 
-from testbed import ledger, notes
+from testbed import ledger
 from testbed.domain import DOMAIN_NAME
 from testbed.errors import HostError
+from testbed.ledger import notes
 
 # UNIX socket paths end at 107 bytes (unix(7)), and libvirt appends about 50: the folder's name must be short.
 SHORT_PLACE = ledger.SHORT_PLACE

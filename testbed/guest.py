@@ -14,7 +14,7 @@ from testbed import host
 from testbed.connection import embedded_log
 from testbed.domain import DISK_NAMES, DOMAIN_NAME, Disks, by_name, readdress, render, throttle
 from testbed.errors import GuestError, GuestLost, ShellSilent
-from testbed.image import Image
+from testbed.images.image import Image
 from testbed.process import run, tail
 from testbed.shell import Shell, free_port, open_shell
 from testbed.watch import FORK_ROOT_MB, WARMING_ROOT_MB, Growth, Watch, growths, room_mb, watching, whole_mb

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed import ledger, programs
+from testbed import ledger
 from testbed.errors import GuestError, HarnessError, LibvirtStuck
+from testbed.ledger import programs
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.conditions import AGAIN, settings_of
-from analysis.effects import Effect, least_p, unlike
-from analysis.numbers import number, probability, with_interval
-from analysis.statistics import SIGNIFICANT
+from analysis.estimates.effects import Effect, least_p, unlike
+from analysis.estimates.numbers import number, probability, with_interval
+from analysis.estimates.statistics import SIGNIFICANT
+from analysis.records.conditions import AGAIN, settings_of
 from analysis.study import Study
 
 

@@ -10,20 +10,20 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from analysis.claims import REPRODUCED, VERDICTS, Finding
-from analysis.conditions import AGAIN, BASELINE, settings_of
-from analysis.hosts import hosts, warnings
-from analysis.numbers import interval, number, several, with_interval
-from analysis.outcomes import OUTCOMES, TICK
-from analysis.paper import SetupRow, paper
+from analysis.estimates.numbers import interval, number, several, with_interval
+from analysis.estimates.outcomes import OUTCOMES, TICK
+from analysis.estimates.statistics import SIGNIFICANT
+from analysis.figures.style import Drawn
+from analysis.judgements.claims import REPRODUCED, VERDICTS, Finding
+from analysis.judgements.paper import SetupRow, paper
+from analysis.records.conditions import AGAIN, BASELINE, settings_of
+from analysis.records.hosts import hosts, warnings
 from analysis.report.effects import answers, effect_groups, same
 from analysis.report.suites import sections, suites
-from analysis.statistics import SIGNIFICANT
 from analysis.study import Study
-from analysis.style import Drawn
-from analysis.suite_findings import RULES
+from analysis.words.suite_findings import RULES
 from testbed.errors import printable
-from testbed.plainfiles import write_text
+from testbed.files.plain import write_text
 
 FOLDER = Path(__file__).parent
 SYMBOLS = {

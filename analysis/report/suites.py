@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.numbers import number
+from analysis.estimates.numbers import number
+from analysis.estimates.suites import COMPARED, NAMELESS, Suite
+from analysis.figures.style import Drawn
+from analysis.report.suite_tables import shown, suite_rows
 from analysis.study import Study
-from analysis.style import Drawn
-from analysis.suite_findings import findings
-from analysis.suite_tables import shown, suite_rows
-from analysis.suites import COMPARED, NAMELESS, Suite
+from analysis.words.suite_findings import findings
 
 
 def title(suite: Suite) -> str:

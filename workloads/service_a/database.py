@@ -1,4 +1,4 @@
-"""Load the employees database natively inside the guest's root tree; runs inside testbed.namespace.
+"""Load the employees database natively inside the guest's root tree; runs inside testbed.images.namespace.
 
 Emulated, the same load would take many minutes. What comes out is data.tar (the RDBMS's data folder, to be
 unpacked over the root) and expected.json (the rows and checksum that query.cgi must answer).
@@ -14,10 +14,10 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from testbed.confined import BLOCK, add_devices, feed, run_confined
-from testbed.namespace import memory_tree, unpack
+from testbed.images.confined import BLOCK, add_devices, feed, run_confined
+from testbed.images.namespace import memory_tree, unpack
+from testbed.images.server import served
 from testbed.process import run
-from testbed.server import served
 from workloads.service_a.dataset import EXPECTED_ROWS, verify
 from workloads.service_a.dataset.scripts import AFTER, BEFORE, SCHEMA, TAB_SEPARATED, load_tab_separated
 

@@ -1,4 +1,4 @@
-"""Load the employees database into Valkey natively inside the guest's root tree; runs inside testbed.namespace.
+"""Load the employees database into Valkey natively inside the guest's root tree; runs inside testbed.images.namespace.
 
 The rows come from service A's database, which were verified there. What comes out is data.tar (Valkey's folder with
 its dump, to be unpacked over the root) and expected.json (what the application must answer: what query.cgi must).
@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.confined import add_devices, feed, output, run_confined
 from testbed.errors import HostError
-from testbed.namespace import memory_tree, unpack
+from testbed.images.confined import add_devices, feed, output, run_confined
+from testbed.images.namespace import memory_tree, unpack
+from testbed.images.server import served
 from testbed.process import run
-from testbed.server import served
 from testbed.shell import File
 from workloads.service_a.database import CLIENT, USER, owner, rdbms
 from workloads.service_a.request import Expected, RowSum

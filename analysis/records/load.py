@@ -1,0 +1,254 @@
+"""Reads a run directory into frozen dataclasses; of samples only what is counted in them (recordings.py) is kept.
+
+Strict about structure: a run without a readable plan or manifest is an error that names file and line.
+Lenient about cells: one that failed, is still running, or was cut short is kept and marked, and what
+it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from analysis.records.recordings import Recording, recording
+from configuration.plan_file import OTHER_VERSION, PlannedCell, read_plan
+from measure.lines import Lines, LineTooLong
+from measure.packed import Damaged, read_stored, stored
+from measure.quota import COMMS, EVENT_BYTES, EVENT_LINES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
+from measure.stream import Record, StreamFault, Tick, records_in
+from testbed.errors import Unsupported, UsageError
+from testbed.files.documents import RESTORE, Fault, parse_json, read_json
+from testbed.files.plain import require_plain
+
+Json = Mapping[str, Any]
+State = Literal["planned", "incomplete", "complete", "skipped"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell's raw records.
+
+    ``state`` is "planned" before its first record, "incomplete" until its ``end`` record, then "complete", or
+    "skipped" where the guest lacks what the condition needs. ``steps`` maps a step's name to its record; ``advances``:
+    actions begun before the request; ``mechanism``: what the mechanism itself takes. ``ran_on``: the host, which ran at
+    most ``guests`` at a time. ``recording``: None where nothing was recorded. ``prefetch`` keeps the order of its file.
+    """
+
+    name: str
+    replicate: int
+    condition: str
+    topology: str
+    policy: str
+    state: State = "planned"
+    valid: bool = False
+    reason: str = "not run yet"
+    steps: Mapping[str, Json] = field(default_factory=dict)
+    response: Json = field(default_factory=dict)
+    checks: tuple[Json, ...] = ()
+    advances: tuple[Json, ...] = ()
+    mechanism: Json = field(default_factory=dict)
+    ran_on: str = ""
+    guests: int = 1
+    recording: Recording | None = None
+    prefetch: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its cells in the order of the plan, and ``problems``, what was found wrong with its files."""
+
+    path: Path
+    name: str
+    accelerator: str
+    kernel: str
+    dataset: str
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...] = ()
+
+
+def load_run(path: Path) -> Run:
+    """The run in directory ``path``.
+
+    Raises UsageError if that is no run directory, holds what could lead out of it, or its plan or manifest cannot be
+    read.
+    """
+    if not (path / "plan.json").is_file():
+        raise UsageError(f"{path} is no run directory: it has no plan.json", "name a folder below results/")
+    require_plain(path)
+    plan, manifest = read_plan(path / "plan.json"), read_manifest(path)
+    for name in NEEDED:
+        if not isinstance(member(manifest, name), str):
+            raise UsageError(f"{path / 'manifest.json'}: {name} is missing, or is no word", OTHER_VERSION)
+    if not (path / "cells").is_dir():
+        raise UsageError(f"{path / 'cells'} is {'no folder' if (path / 'cells').exists() else 'missing'}", RESTORE)
+    problems: list[str] = []
+    budget = Budget(RUN_EVENT_BYTES)
+    cells = tuple(_cell(path, planned, problems, budget) for planned in plan.cells)
+    known = {cell.name for cell in cells}
+    for folder in sorted((path / "cells").glob("*")):
+        if folder.name not in known:
+            problems.append(f"cells/{folder.name}: not in plan.json, left out")
+    return Run(
+        path=path,
+        name=plan.run,
+        accelerator=manifest["accelerator"],
+        kernel=manifest["guest"]["kernel"],
+        dataset=manifest["dataset"]["label"],
+        cells=cells,
+        problems=tuple(problems),
+    )
+
+
+# The members of manifest.json that stand on every figure, and those that have members of their own.
+NEEDED = ("accelerator", "guest.kernel", "dataset.label")
+TABLES = ("guest", "guest.packages", "dataset", "host", "digests", "digests.snapshots", "git", "suite", "hosts")
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """manifest.json. Raises UsageError naming what it has in another form than all manifests."""
+    path = run / "manifest.json"
+    manifest = read_json(path)
+    if not isinstance(manifest, dict):
+        raise UsageError(f"{path}: not a JSON object", OTHER_VERSION)
+    for name in TABLES:
+        if not isinstance(member(manifest, name), dict | None):
+            raise UsageError(f"{path}: {name} is no object", OTHER_VERSION)
+    return manifest
+
+
+def member(values: Any, name: str) -> Any:
+    """Of nested objects by its names, with dots between them; None where there is none."""
+    for key in name.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+@dataclass
+class Budget:
+    """How many bytes of events are still taken: a thousand small files can be as large as a large one."""
+
+    left: int
+
+
+def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> Cell:
+    """A planned cell with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
+    planned = Cell(plan.name, plan.replicate, plan.condition, plan.topology, plan.policy)
+    folder = run / "cells" / planned.name
+    if not (folder / "cell.jsonl").is_file():
+        if folder.exists():
+            problem = "cell.jsonl: No such file" if folder.is_dir() else " is a file, not a cell's folder"
+            problems.append(f"cells/{planned.name}{'/' * folder.is_dir()}{problem}")
+            return replace(planned, state="incomplete", reason=problems[-1])
+        return planned
+    ledger, faults = _lines(run, folder / "cell.jsonl", budget)
+    broken_off = next(iter(faults), "no end record: still running, or broken off")
+    prefetch, prefetch_faults = (
+        _lines(run, stored(folder / "prefetch.jsonl"), budget)
+        if stored(folder / "prefetch.jsonl").is_file()
+        else ((), [])
+    )
+    samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
+    end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
+    complete = end.get("complete") is True
+    skipped = not complete and end.get("kind") == Unsupported.__name__
+    faults += _disagreements(run, folder, planned, ledger)
+    said_valid = complete and end.get("valid") is True
+    sampled = said_valid or stored(folder / "samples.jsonl").is_file()  # what failed early has recorded nothing
+    faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
+    problems += faults
+    if not end:
+        reason = broken_off
+    else:
+        reason = str(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
+    return replace(
+        planned,
+        state="skipped" if skipped else "complete" if complete else "incomplete",
+        valid=said_valid and not faults,
+        reason=reason,
+        steps={str(record.get("step")): record for record in ledger if record.get("type") == "step"},
+        response=next(iter(_of_type(ledger, "response")), {}),
+        checks=_of_type(ledger, "check"),
+        advances=_of_type(ledger, "advance"),
+        mechanism=next(iter(_of_type(ledger, "mechanism")), {}),
+        ran_on=str(ledger[0].get("ran_on", "")) if ledger else "",
+        guests=_guests(ledger[0]) if ledger else 1,
+        recording=recording(samples),
+        prefetch=prefetch,
+    )
+
+
+def _guests(head: Json) -> int:
+    guests = head.get("guests", 1)
+    return guests if isinstance(guests, int) and guests > 0 else 1
+
+
+def _of_type(ledger: tuple[Json, ...], name: str) -> tuple[Json, ...]:
+    return tuple(record for record in ledger if record.get("type") == name)
+
+
+def _disagreements(run: Path, folder: Path, planned: Cell, ledger: tuple[Json, ...]) -> list[str]:
+    """Where the cell's first record is not the head that the plan promises."""
+    head = ledger[0] if ledger else {}
+    where = f"{(folder / 'cell.jsonl').relative_to(run)}:1"
+    if head.get("type") != "cell":
+        return [f"{where}: the first record is not of type cell"]
+    return [
+        f"{where}: {key} is {head.get(key)!r}, plan.json says {getattr(planned, key)!r}"
+        for key in ("name", "replicate", "condition", "topology", "policy")
+        if head.get(key) != getattr(planned, key)
+    ]
+
+
+def _lines(run: Path, path: Path, budget: Budget) -> tuple[tuple[Json, ...], list[str]]:
+    """The JSON objects of a file up to the first line that is none, and what is wrong with that line. Of an object only
+    the plain members are kept.
+
+    A last line without its newline was cut off while it was written: it is dropped without complaint
+    (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
+    """
+    content, broken = _content(run, path, min(EVENT_BYTES, budget.left))
+    budget.left -= len(content)
+    records: list[Json] = []
+    lines = Lines()
+    try:
+        for line in lines.add(content):
+            record = parse_json(line)
+            if not isinstance(record, dict):
+                raise Fault("not a JSON object")
+            if len(records) == EVENT_LINES:
+                raise Fault(f"more than {EVENT_LINES} lines")
+            if len(record) > EVENT_MEMBERS:
+                raise Fault(f"more than {EVENT_MEMBERS} members")
+            records.append({name: value for name, value in record.items() if not isinstance(value, dict | list)})
+    except (Fault, LineTooLong) as fault:
+        number = lines.count + isinstance(fault, LineTooLong)
+        return tuple(records), [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
+    return tuple(records), broken
+
+
+def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:
+    """The sampler's records up to the first line that is none, and what is wrong with that line."""
+    name = path.relative_to(run)
+    if not path.is_file():
+        return [], [f"{name}: No such file"]
+    content, broken = _content(run, path, STREAM_BYTES)
+    if not content:
+        return [], broken or [f"{name}: empty"]
+    records: list[Record] = []
+    try:
+        records += records_in(content)
+    except StreamFault as fault:
+        return records, broken or [f"{name}:{fault.line}: {fault.problem}"]
+    if len({process.comm for record in records if isinstance(record, Tick) for process in record.procs}) > COMMS:
+        return [], broken or [f"{name}: more than {COMMS} names of programs"]
+    return records, broken
+
+
+def _content(run: Path, path: Path, most: int) -> tuple[bytes, list[str]]:
+    """A file's bytes, unpacked as far as that goes but no more than ``most``, and what is wrong with it."""
+    try:
+        return read_stored(path, most), []
+    except Damaged as damaged:
+        return damaged.content, [f"{path.relative_to(run)}: damaged: {damaged}"]
+    except OSError as error:
+        return b"", [f"{path.relative_to(run)}: {error.strerror or error}"]

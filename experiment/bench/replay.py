@@ -1,0 +1,207 @@
+"""Cells of a recorded run, once more without a guest: what their guests sent comes again, through a port of our own.
+
+All that the harness does itself is done as ever: it takes the streams from the port, decodes and keeps them, checks the
+cell and writes its journal. So this is how to measure what the harness costs.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from configuration.load import Configuration
+from configuration.plan import Cell
+from experiment.cell import Outcome, TickSeen, alpha_pages
+from experiment.run_folder import Journal, Store, read_last
+from measure.hostuse import HostUse
+from measure.packed import PACKED, read_stored
+from measure.quota import STREAM_BYTES
+from measure.recording import EventStream, SampleStream
+from measure.stream import Record, Stop
+from measure.timeline import ANSWER_SECONDS
+from measure.validity import Facts, check_cell
+from testbed import ledger
+from testbed.connection import PREFIX, SHORT_PLACE
+from testbed.errors import UsageError
+from workloads.service_a.request import Expected, Response
+
+JOURNAL, SAMPLES, ALPHA = "cell.jsonl", "samples.jsonl", "alpha.jsonl"
+EVENTS = (ALPHA, "prefetch.jsonl", "peer.jsonl")
+COMPUTED = ("check", "end")  # of the journal: these are not copied
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a cell left. ``journal``: the objects of cell.jsonl; ``files``: the bytes of the others, by name."""
+
+    journal: tuple[Json, ...]
+    files: Mapping[str, bytes]
+
+    def of_type(self, name: str) -> list[Json]:
+        return [record for record in self.journal if record["type"] == name]
+
+    @property
+    def response(self) -> Response:
+        (said,) = self.of_type("response")
+        return Response(said["rows"], said["checksum"], said["first_byte_s"], said["total_s"])
+
+    @property
+    def instants(self) -> list[tuple[float, float]]:
+        """Of the steps on the host's and the guest's clock, as experiment.cell notes them."""
+        steps = [step for step in self.of_type("step") if step["step"] != "alpha-ready" and "guest" in step]
+        return [(step["host"], step["guest"]) for step in steps]
+
+    @property
+    def host(self) -> HostUse:
+        (used,) = self.of_type("host")
+        return HostUse(**members(used))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The cells of a run that count, by condition, in the order of its plan; at least one a condition."""
+
+    manifest: Json
+    cells: Mapping[str, tuple[Recorded, ...]]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        return tuple(self.cells)
+
+    @property
+    def expected(self) -> Expected:
+        response = next(iter(self.cells.values()))[0].response
+        return Expected(response.rows, response.checksum)
+
+    def of(self, cell: Cell) -> Recorded:
+        """The one that stands for a cell: where there are more replicates than were recorded, they come again."""
+        recorded = self.cells[cell.condition]
+        return recorded[(cell.replicate - 1) % len(recorded)]
+
+
+def open_recording(store: Store) -> Recording:
+    """A run, packed or not, in memory. Raises UsageError if no cell of it counts."""
+    cells: dict[str, tuple[Recorded, ...]] = {}
+    for cell in store.plan().cells:
+        folder = store.cell_folder(cell)
+        if read_last(folder / JOURNAL).get("valid") is True:
+            cells[cell.condition] = (*cells.get(cell.condition, ()), read_cell(folder))
+    if not cells:
+        raise UsageError(f"no cell of run {store.run} counts", "name a run with cells that do")
+    return Recording(store.manifest(), cells)
+
+
+def read_cell(folder: Path) -> Recorded:
+    files = {
+        path.name.removesuffix(PACKED): read_stored(path, STREAM_BYTES)
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+    journal = files.pop(JOURNAL)
+    return Recorded(tuple(json.loads(line) for line in journal.splitlines()), files)
+
+
+def members(record: Json) -> dict[str, Any]:
+    """Of a journal's record, without its type."""
+    return {name: value for name, value in record.items() if name != "type"}
+
+
+class FakeGuest:
+    """The guest's end of its ports: who connects is sent what is said next, and then that this is all."""
+
+    def __init__(self, port: Path) -> None:
+        self.port = port
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(port))
+        self._listener.listen(1)
+
+    def say(self, words: bytes) -> None:
+        """To whoever has connected."""
+        connected, _ = self._listener.accept()
+        with connected:
+            connected.settimeout(ANSWER_SECONDS)
+            connected.sendall(words)
+
+    def alive(self) -> None:
+        """It always is."""
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Performs cells from a recording, one at a time, as ``experiment.cell.perform`` does with a guest."""
+
+    recording: Recording
+    configuration: Configuration
+    guest: FakeGuest
+
+    def __call__(self, cell: Cell, folder: Path, on_tick: TickSeen = lambda _: None) -> Outcome:
+        """``folder``: for the cell's records; it is not there yet. Raises what a damaged recording leads to."""
+        begin = time.monotonic()
+        recorded = self.recording.of(cell)
+        folder.mkdir(parents=True)
+        with Journal(folder / JOURNAL) as journal:
+            head, *others = recorded.journal
+            journal.write("cell", **{**members(head), "name": cell.name, **asdict(cell)})
+            for record in others:
+                if record["type"] not in COMPUTED:
+                    journal.write(record["type"], **members(record))
+            for name in recorded.files.keys() - {SAMPLES, *EVENTS}:
+                (folder / name).write_bytes(recorded.files[name])
+            records = self._samples(recorded, folder / SAMPLES, on_tick)
+            events = {name: self._events(recorded, folder / name) for name in EVENTS}
+            failed = self._check(cell, recorded, records, alpha_pages(events[ALPHA]), journal)
+            kind = f"check {failed[0].partition(':')[0]}" if failed else ""
+            reason = "; ".join(failed)
+            journal.write("end", complete=True, valid=not failed, kind=kind, reason=reason)
+        return Outcome(cell, True, not failed, reason, time.monotonic() - begin, kind)
+
+    def _samples(self, recorded: Recorded, sink: Path, on_tick: TickSeen) -> list[Record]:
+        with closing(SampleStream(self.guest.port, sink, on_tick)) as stream:
+            self.guest.say(recorded.files[SAMPLES])
+            stream.wait(
+                lambda record: isinstance(record, Stop), ANSWER_SECONDS, "the recording's end", self.guest.alive
+            )
+        return stream.records
+
+    def _events(self, recorded: Recorded, sink: Path) -> EventStream:
+        """A recording may be older than the stream."""
+        with closing(EventStream(self.guest.port, sink)) as stream:
+            self.guest.say(recorded.files.get(sink.name, b""))
+        if stream.failure:
+            raise stream.failure
+        return stream
+
+    def _check(
+        self, cell: Cell, recorded: Recorded, records: list[Record], written: int, journal: Journal
+    ) -> list[str]:
+        """What does not hold, in words. ``written``: pages, by alpha."""
+        own = self.configuration.of(cell.condition)
+        alpha = (written, own.alpha.pages) if self.configuration.condition[cell.condition].pressure else None
+        facts = Facts(recorded.response, self.recording.expected, recorded.instants, alpha, recorded.host)
+        limits = own.checks.beside(recorded.journal[0].get("guests", 1))
+        checks = check_cell(records, facts, limits)
+        for check in checks:
+            journal.write("check", **asdict(check))
+        return [f"{check.check}: {check.detail}" for check in checks if not check.ok]
+
+
+@contextmanager
+def open_replay(recording: Recording, configuration: Configuration) -> Iterator[Replay]:
+    """With a fake guest, gone afterwards. Raises UsageError if the configuration lacks a recorded condition."""
+    if missing := [name for name in recording.conditions if name not in configuration.condition]:
+        raise UsageError(
+            f"the recorded run has conditions that the configuration lacks: {', '.join(missing)}",
+            "give a configuration that has them: --config FILE",
+        )
+    # A socket's path must be short.
+    with ledger.folder(SHORT_PLACE, PREFIX) as folder, closing(FakeGuest(folder / "port")) as guest:
+        yield Replay(recording, configuration, guest)

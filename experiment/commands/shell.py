@@ -1,0 +1,140 @@
+"""`run.py shell`: a root shell in a fork of its own, of a warm snapshot as it is or as a cell of a run has it."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from configuration.condition import Base
+from configuration.difference import differences
+from configuration.load import SHIPPED, Configuration
+from configuration.plan import Cell
+from experiment import condition_setup
+from experiment.cell import read_trace
+from experiment.debugging import named
+from experiment.prepare import Prepared, prepare
+from experiment.progress import Progress
+from experiment.run_folder import Store
+from testbed import ledger
+from testbed.cache import Cache
+from testbed.connection import connect
+from testbed.errors import UsageError, printable
+from testbed.guest import Guest, restore
+from testbed.shell import Shell
+from testbed.terminal import attach
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be forked: a base's snapshot, with the condition of a run's cell if one was named."""
+
+    configuration: Configuration
+    base: Base
+    cell: Cell | None = None
+    store: Store | None = None
+    trace: bytes = b""  # of a cell of policy oracle
+    differences: tuple[str, ...] = ()  # a line a setting in which the run is not as experiments.toml says
+
+    @property
+    def disk_iops(self) -> int:
+        return self.configuration.condition[self.cell.condition].disk_iops if self.cell else 0
+
+
+def main(wanted: Wanted, cache: Cache, console: Console) -> int:
+    """A shell in a fork of what is wanted until it is left; the shell's exit code. Everything is gone afterwards.
+
+    ``console`` is not to be standard output, which is the guest's. Raises GuestError if the guest is lost.
+    """
+    for line in wanted.differences:
+        console.print(f"the run is not as {SHIPPED.name} says: {line}")
+    with ExitStack() as stack:
+        with Progress(console, wanted.configuration.roles, 0, 0) as progress:
+            prepared = prepare(cache, wanted.configuration, [wanted.base], progress)
+            progress.stage("restore")
+            guest, shell = stack.enter_context(fork(cache, prepared, wanted))
+        for line in introduction(wanted, prepared, guest):
+            print(printable(line), file=sys.stderr)
+        with guest.explained():
+            return attach(shell)
+
+
+def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:
+    """A cell comes with its run's settings, but for what ``settings`` say of this host (configuration.load.HOST).
+
+    Raises UsageError saying what there is.
+    """
+    bases = {condition.base.name: condition.base for condition in settings.condition.values()}
+    if what in bases:
+        return Wanted(settings, bases[what])
+    try:
+        store = Store.open(results, run)
+        cell = named(store, what)
+    except UsageError as error:
+        raise UsageError(f"{what!r} is no snapshot ({', '.join(bases)}), and {error.args[0]}", error.hint) from error
+    configuration = store.configuration().on_the_host_of(settings)
+    condition = configuration.condition_of(cell.condition)
+    trace = read_trace(store.cell_folder(cell)) if condition.policy == "oracle" else b""
+    return Wanted(configuration, condition.base, cell, store, trace, tuple(differences(settings, configuration)))
+
+
+@contextmanager
+def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
+    """A running fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
+    configuration, snapshot = wanted.configuration, prepared.snapshots[wanted.base.name]
+    scratch = cache.directory / "guests"
+    scratch.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
+        folder = stack.enter_context(ledger.folder(scratch, "shell-"))
+        saved = (snapshot.memory, snapshot.disks)
+        guest = stack.enter_context(
+            restore(connection, sockets, snapshot.image, *saved, folder, disk_iops=wanted.disk_iops)
+        )
+        guest.resume()
+        shell = guest.shell(configuration.limits.login_s)
+        stack.callback(shell.close)
+        if wanted.cell:
+            condition = configuration.condition[wanted.cell.condition]
+            own = configuration.of(wanted.cell.condition)
+            condition_setup.prepare(shell, own, condition)
+            time.sleep(configuration.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
+            cgroup = condition_setup.make_topology(own, condition).cgroups["service_a"]
+            condition_setup.arm(shell, condition, cgroup, wanted.trace)
+        else:
+            shell.run("date", "--set", f"@{time.time():.3f}")
+        yield guest, shell
+
+
+def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
+    """What this is and how to leave it, in lines."""
+    snapshot = prepared.snapshots[wanted.base.name].folder.name
+    return [
+        f"root shell in a fork of {snapshot}; accelerator: {prepared.accelerator.name}",
+        *condition_of(wanted, snapshot),
+        f"service A: http://127.0.0.1:{guest.http_port}/query.cgi",
+        "leave with exit or Ctrl-D, or with Ctrl-] if the guest does not answer; it is gone afterwards",
+    ]
+
+
+def condition_of(wanted: Wanted, snapshot: str) -> list[str]:
+    """Of a cell: its settings, and whether its run was made with another ``snapshot``."""
+    cell, store = wanted.cell, wanted.store
+    if not cell or not store:
+        return []
+    condition = wanted.configuration.condition[cell.condition]
+    settings = ", ".join((f"policy {cell.policy}", *condition.own_settings))
+    lines = [f"cell {cell.name} of run {store.run}: {settings}"]
+    before = snapshot_of(store, wanted.base.name)
+    if before != snapshot:
+        lines.append(f"not what that run's cells were forked from ({before}): it was made elsewhere or has changed")
+    return lines
+
+
+def snapshot_of(store: Store, base: str) -> str:
+    """The cache entry that a run's cells of a base were forked from, as its manifest says."""
+    snapshots = store.manifest().get("digests", {}).get("snapshots", {})
+    return printable(str(snapshots.get(base, "unknown")))

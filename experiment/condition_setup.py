@@ -1,0 +1,142 @@
+"""A condition's settings, brought into a restored guest, and what they have come to at the end."""
+
+import time
+from typing import Any
+
+import peers.install
+import peers.swap
+import prefetch.install
+from configuration.condition import Base, Condition
+from configuration.load import Configuration
+from measure.recording import EventStream
+from testbed.shell import Shell
+from workloads.alpha import install as alpha_install
+from workloads.alpha.install import Alpha
+from workloads.topology import TOPOLOGIES, Topology
+
+# One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
+SET = f"""{peers.install.PAIRS}
+date --set "$1" > /dev/null || exit
+shift
+known "$@"
+put "$@"
+"""
+# Bytes that the mechanism holds besides service A's: the resident sets of its programs, and zram's pool.
+HELD = """
+total=0
+for pid in $(pidof prefetchd peerd); do
+    total=$((total + $(sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB/\\1/p' /proc/$pid/status) * 1024))
+done
+for pool in /sys/block/zram*/mm_stat; do
+    [ -e $pool ] && read -r original compressed used rest < $pool && total=$((total + used))
+done
+echo $total
+"""
+
+
+def make_topology(configuration: Configuration, base: Base) -> Topology:
+    alpha = configuration.alpha
+    return TOPOLOGIES[base.topology](
+        configuration.service_a.ceiling_mib,
+        alpha.size_mib + alpha.ceiling_extra_mib,
+        base.service,
+        configuration.bystander.size_mib,
+    )
+
+
+def prefetches(configuration: Configuration, topology: str) -> bool:
+    """Whether a condition of this topology uses the prefetcher at all: its warm snapshot has it, then."""
+    return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
+
+
+def watched(configuration: Configuration, condition: Condition) -> dict[str, str]:
+    """What the prefetcher watches: name -> SPEC of ``prefetchd --help``."""
+    if condition.groups == "programs":
+        return {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
+    return containers(make_topology(configuration, condition))
+
+
+def containers(topology: Topology) -> dict[str, str]:
+    """Those that the prefetcher watches, with their cgroups' folders: all but alpha's."""
+    return {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
+
+
+def alpha_command(shell: Shell, configuration: Configuration) -> tuple[list[str], str]:
+    """alpha's words, and the device that it writes its events to."""
+    alpha, port = configuration.alpha, alpha_install.port(shell)
+    return alpha_install.command(Alpha(alpha.size_mib, alpha.stride, alpha.bytes), port), port
+
+
+def prepare(shell: Shell, configuration: Configuration, condition: Condition) -> None:
+    """The guest's clock, and what must be set before alpha comes. Raises Unsupported, GuestError."""
+    settings = condition.guest
+    words = [word for pair in settings.items() for word in pair]
+    peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
+    other = condition.policy == "none" or condition.groups == "programs" or condition.prefetchd
+    # What swapoff brings in is not what an activation needs: prefetchd is not there to learn it.
+    leaves = prefetches(configuration, condition.topology) and (other or condition.renews_swap)
+    if leaves:
+        prefetch.install.stop(shell)
+    if condition.renews_swap:
+        peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
+    if leaves and condition.policy != "none":
+        groups = watched(configuration, condition)
+        prefetch.install.start(shell, groups, configuration.prefetcher, condition.prefetchd)
+    if condition.alpha_mib is not None:
+        topology = make_topology(configuration, condition)
+        shell.put([topology.alpha_file(*alpha_command(shell, configuration))])
+        shell.run("systemctl", "daemon-reload")
+
+
+def arm(shell: Shell, condition: Condition, cgroup: str, trace: bytes) -> None:
+    """Set the prefetcher's policy and what else is to happen by itself.
+
+    ``cgroup``: service A's folder; ``trace``: the set file of policy oracle, of no other.
+    """
+    if condition.policy == "oracle":
+        prefetch.install.put_trace(shell, trace)
+        prefetch.install.set_policy(shell, condition.policy, prefetch.install.TRACE)
+    elif condition.policy != "none":
+        prefetch.install.set_policy(shell, condition.policy)
+    if condition.peer == "own-madvise":
+        peers.install.switch_on_madvise(shell)
+    elif condition.peer == "damon":
+        peers.install.start_damon(shell, cgroup)
+    if condition.advance:
+        peers.install.start_peerd(shell, condition.advance.action, *arguments(condition.advance.action, cgroup))
+
+
+def arguments(action: str, cgroup: str) -> tuple[str, ...]:
+    """Of peerd's action."""
+    return {
+        "swap-cycle": (peers.swap.DISK,),
+        "read-memory": (cgroup,),
+        "wake": (prefetch.install.SOCKET, "service_a"),
+    }[action]
+
+
+def mechanism(shell: Shell, condition: Condition) -> dict[str, int]:
+    """``memory_bytes``: held besides service A's memory. ``advised_bytes``: by DAMON."""
+    found = {"memory_bytes": int(shell.run("sh", "-c", HELD))}
+    if condition.peer == "damon":
+        found["advised_bytes"] = peers.install.damon_advised(shell)
+    return found
+
+
+def advances(peer: EventStream) -> list[dict[str, Any]]:
+    """What peerd did in advance of the request, by its own words; one that it has not ended is not ok."""
+    ended = peer.events("done")
+    records = []
+    for number, begun in enumerate(peer.events("begin")):
+        end = ended[number] if number < len(ended) else {}
+        records.append(
+            {
+                "action": begun.get("action"),
+                "t_begin": begun.get("t"),
+                "t_end": end.get("t"),
+                "ok": end.get("ok") is True,
+                "pages": end.get("pages"),
+                "detail": end.get("detail", "") if end else "not done by the end of the recording",
+            }
+        )
+    return records
