@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from testbed.fields import Count, Name, Seconds, Section
+from testbed.fields import Count, Name, Processes, Seconds, Section
 
 Policy = Literal["none", "off", "siblings", "working-set", "same-process", "other-container", "container", "oracle"]
-Processes = Annotated[int, Field(ge=1, le=100)]
 
 
 def downward(path: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import prefetch.install
 from configuration.condition import Condition
-from configuration.load import Configuration
 from configuration.plan import Cell
+from configuration.resolved import CellSettings
 from experiment import condition_setup, failure
 from experiment.run_folder import Journal
 from experiment.snapshot import Snapshot
@@ -47,7 +47,7 @@ class Task:
     """Everything one cell needs; can be sent to another process."""
 
     cell: Cell
-    configuration: Configuration
+    settings: CellSettings
     snapshot: Snapshot
     accelerator: str
     expected: Expected
@@ -59,7 +59,7 @@ class Task:
 
     @property
     def condition(self) -> Condition:
-        return self.configuration.condition[self.cell.condition]
+        return self.settings.condition
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,8 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
 def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Verdict:
     """What policy oracle is told: what this very cell needs, from a fork where the prefetcher only records."""
     recording = task.condition.model_copy(update={"policy": "off", "advance": None})
-    conditions = {**task.configuration.condition, task.cell.condition: recording}
-    configuration = task.configuration.model_copy(update={"condition": conditions})
-    rehearsal = replace(task, configuration=configuration, folder=task.folder / REHEARSAL, rehearses=True)
+    settings = task.settings.model_copy(update={"condition": recording})
+    rehearsal = replace(task, settings=settings, folder=task.folder / REHEARSAL, rehearses=True)
     rehearsal.folder.mkdir()
     with Journal(rehearsal.folder / "cell.jsonl") as journal:
         verdict = run_steps(rehearsal, journal, lambda step: on_step(f"rehearsal: {step}"), lambda _: None, on_failure)
@@ -159,7 +158,7 @@ def keep_trace(task: Task, shell: Shell, guest: Guest, streams: Streams) -> None
         records = [r for r in streams.prefetch.events("record") if r.get("group") == "service_a"]
         return any(float(str(record["t"])) > request for record in records)
 
-    guest.wait(is_recorded, task.configuration.limits.request_s, "the record of the activation")
+    guest.wait(is_recorded, task.settings.limits.request_s, "the record of the activation")
     (task.folder / TRACE).write_bytes(prefetch.install.read_trace(shell, "service_a"))
 
 
@@ -178,7 +177,7 @@ def read_trace(folder: Path) -> bytes:
 
 def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:
     """The cell's work."""
-    configuration, condition = task.configuration.of(task.cell.condition), task.condition
+    settings, condition = task.settings, task.condition
     trace = read_trace(task.folder) if condition.policy == "oracle" else b""
     instants: list[tuple[float, float]] = []
 
@@ -192,7 +191,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
 
     with ExitStack() as stack:
         note("restore")
-        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
+        connection, sockets = stack.enter_context(connect(settings.testbed.libvirt_uri))
         overlays = stack.enter_context(ledger.folder(task.scratch, f"{task.cell.name}-"))
         snapshot = task.snapshot
         saved = (snapshot.memory, snapshot.disks)
@@ -212,24 +211,24 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             lambda record: isinstance(record, Hello), ANSWER_SECONDS, "the sampler's answer", guest.alive
         )
         note("restored", disk_iops=guest.disk_iops())
-        shell = guest.shell(configuration.limits.login_s)
+        shell = guest.shell(settings.limits.login_s)
         stack.callback(shell.close)
-        condition_setup.prepare(shell, configuration, condition)
+        condition_setup.prepare(shell, settings)
         note("ready")
-        topology = condition_setup.make_topology(configuration, condition)
+        topology = condition_setup.make_topology(settings)
         timeline = Timeline(
             guest,
             topology,
             streams,
-            configuration.steps,
-            configuration.sampler.interval_s,
-            configuration.limits.alpha_s,
-            configuration.limits.request_s,
+            settings.steps,
+            settings.sampler.interval_s,
+            settings.limits.alpha_s,
+            settings.limits.request_s,
             condition.pressure,
             note,
             lambda shell: condition_setup.arm(shell, condition, topology.cgroups["service_a"], trace),
             condition.advance.seconds if condition.advance else None,
-            configuration.warm.idle_rounds if condition.renews_swap else 0,
+            settings.warm.idle_rounds if condition.renews_swap else 0,
         )
         before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)
@@ -243,8 +242,8 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             keep_trace(task, shell, guest, streams)
         streams.raise_failure()
         records = list(streams.samples.records)
-        alpha = (alpha_pages(streams.alpha), configuration.alpha.pages) if condition.pressure else None
-        limits = configuration.checks.beside(task.guests)
+        alpha = (alpha_pages(streams.alpha), settings.alpha.pages) if condition.pressure else None
+        limits = settings.checks.beside(task.guests)
         checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), limits)
         for check in checks:
             journal.write("check", **asdict(check))

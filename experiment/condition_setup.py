@@ -6,12 +6,12 @@ from typing import Any
 import peers.install
 import peers.swap
 import prefetch.install
-from configuration.condition import Base, Condition
-from configuration.load import Configuration
+from configuration.condition import Condition
+from configuration.resolved import CellSettings, SnapshotSettings
 from measure.recording import EventStream
 from testbed.shell import Shell
 from workloads.alpha import install as alpha_install
-from workloads.alpha.install import Alpha
+from workloads.alpha.settings import AlphaSettings
 from workloads.topology import TOPOLOGIES, Topology
 
 # One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
@@ -34,26 +34,21 @@ echo $total
 """
 
 
-def make_topology(configuration: Configuration, base: Base) -> Topology:
-    alpha = configuration.alpha
-    return TOPOLOGIES[base.topology](
-        configuration.service_a.ceiling_mib,
+def make_topology(settings: SnapshotSettings) -> Topology:
+    alpha = settings.alpha
+    return TOPOLOGIES[settings.base.topology](
+        settings.service_a.ceiling_mib,
         alpha.size_mib + alpha.ceiling_extra_mib,
-        base.service,
-        configuration.bystander.size_mib,
+        settings.base.service,
+        settings.bystander.size_mib,
     )
 
 
-def prefetches(configuration: Configuration, topology: str) -> bool:
-    """Whether a condition of this topology uses the prefetcher at all: its warm snapshot has it, then."""
-    return any(c.topology == topology and c.policy != "none" for c in configuration.condition.values())
-
-
-def watched(configuration: Configuration, condition: Condition) -> dict[str, str]:
+def watched(settings: CellSettings) -> dict[str, str]:
     """What the prefetcher watches: name -> SPEC of ``prefetchd --help``."""
-    if condition.groups == "programs":
-        return {comm: f"comm:{comm}" for comm, role in configuration.roles.items() if role != "alpha"}
-    return containers(make_topology(configuration, condition))
+    if settings.condition.groups == "programs":
+        return {comm: f"comm:{comm}" for comm, role in settings.roles.items() if role != "alpha"}
+    return containers(make_topology(settings))
 
 
 def containers(topology: Topology) -> dict[str, str]:
@@ -61,30 +56,30 @@ def containers(topology: Topology) -> dict[str, str]:
     return {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
 
 
-def alpha_command(shell: Shell, configuration: Configuration) -> tuple[list[str], str]:
+def alpha_command(shell: Shell, alpha: AlphaSettings) -> tuple[list[str], str]:
     """alpha's words, and the device that it writes its events to."""
-    alpha, port = configuration.alpha, alpha_install.port(shell)
-    return alpha_install.command(Alpha(alpha.size_mib, alpha.stride, alpha.bytes), port), port
+    port = alpha_install.port(shell)
+    return alpha_install.command(alpha, port), port
 
 
-def prepare(shell: Shell, configuration: Configuration, condition: Condition) -> None:
+def prepare(shell: Shell, settings: CellSettings) -> None:
     """The guest's clock, and what must be set before alpha comes. Raises Unsupported, GuestError."""
-    settings = condition.guest
-    words = [word for pair in settings.items() for word in pair]
+    condition = settings.condition
+    words = [word for pair in condition.guest.items() for word in pair]
     peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     other = condition.policy == "none" or condition.groups == "programs" or condition.prefetchd
     # What swapoff brings in is not what an activation needs: prefetchd is not there to learn it.
-    leaves = prefetches(configuration, condition.topology) and (other or condition.renews_swap)
+    leaves = settings.prefetches and (other or condition.renews_swap)
     if leaves:
         prefetch.install.stop(shell)
     if condition.renews_swap:
-        peers.swap.renew(shell, condition.swap, configuration.guest.swap_mib, condition.before_swapon)
+        peers.swap.renew(shell, condition.swap, settings.guest.swap_mib, condition.before_swapon)
     if leaves and condition.policy != "none":
-        groups = watched(configuration, condition)
-        prefetch.install.start(shell, groups, configuration.prefetcher, condition.prefetchd)
+        groups = watched(settings)
+        prefetch.install.start(shell, groups, settings.prefetcher, condition.prefetchd)
     if condition.alpha_mib is not None:
-        topology = make_topology(configuration, condition)
-        shell.put([topology.alpha_file(*alpha_command(shell, configuration))])
+        topology = make_topology(settings)
+        shell.put([topology.alpha_file(*alpha_command(shell, settings.alpha))])
         shell.run("systemctl", "daemon-reload")
 
 

@@ -41,10 +41,11 @@ class Prepared:
         guests: int = 1,
     ) -> cells.Task:
         """The task of a cell whose records go to ``folder`` and whose overlays go to ``scratch``."""
+        settings = configuration.for_condition(cell.condition)
         return cells.Task(
             cell,
-            configuration,
-            self.snapshots[configuration.condition[cell.condition].base.name],
+            settings,
+            self.snapshots[settings.base.name],
             self.accelerator.name,
             self.expected,
             folder,
@@ -73,6 +74,6 @@ def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], 
         if base.service not in images:
             progress.stage(f"image with {dataset.label} for {base.service}")
             images[base.service], _ = build_image(cache, configuration, dataset, base.service)
-        made_from = (images[base.service], accelerator, base, expected)
-        snapshots[base.name] = warm_snapshot(cache, configuration, *made_from, report)
+        settings = configuration.for_base(base)
+        snapshots[base.name] = warm_snapshot(cache, settings, images[base.service], accelerator, expected, report)
     return Prepared(image, accelerator, dataset, expected, snapshots)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from configuration.load import Configuration
+from configuration.resolved import SnapshotSettings
 from testbed.shell import File, Shell
 from workloads.service_a import deploy as service_a
 from workloads.service_c import deploy as service_c
@@ -15,18 +15,18 @@ from workloads.topology import WORKLOADS
 class Service:
     """``files``: what it consists of besides packages and data. ``wait_ready``: see the deploy modules."""
 
-    files: Callable[[Configuration], list[File]]
+    files: Callable[[SnapshotSettings], list[File]]
     wait_ready: Callable[[Shell, str | None, float], None]
 
 
-def files_of_a(configuration: Configuration) -> list[File]:
-    settings = configuration.service_a
+def files_of_a(own: SnapshotSettings) -> list[File]:
+    settings = own.service_a
     return service_a.files(service_a.ServiceA(settings.buffer_pool, settings.title, settings.httpd_processes))
 
 
-def files_of_c(configuration: Configuration) -> list[File]:
-    settings = configuration.service_c
-    title = configuration.service_a.title
+def files_of_c(own: SnapshotSettings) -> list[File]:
+    settings = own.service_c
+    title = own.service_a.title
     return service_c.files(service_c.ServiceC(title, settings.httpd_processes, settings.application_processes))
 
 

@@ -12,8 +12,8 @@ import measure.install
 import peers.install
 import prefetch.install
 from configuration.condition import Base
-from configuration.load import Configuration
-from experiment.condition_setup import alpha_command, containers, make_topology, prefetches
+from configuration.resolved import SnapshotSettings
+from experiment.condition_setup import alpha_command, containers, make_topology
 from experiment.services import RECIPE as SERVICE_FILES
 from experiment.services import SERVICES
 from measure.recording import EventStream
@@ -78,21 +78,19 @@ class Snapshot:
         return Disks(self.folder / "root.qcow2", self.folder / "swap.qcow2")
 
 
-def inputs(
-    cache: Cache, configuration: Configuration, image: Image, accelerator: Accelerator, base: Base
-) -> dict[str, object]:
+def inputs(cache: Cache, settings: SnapshotSettings, image: Image, accelerator: Accelerator) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
-    parts = dict.fromkeys(("guest", "service_a", base.service, "alpha", "bystander", "warm", "prefetcher"))
+    parts = dict.fromkeys(("guest", "service_a", settings.base.service, "alpha", "bystander", "warm", "prefetcher"))
     return {
         "version": 1,
         "cache": str(cache.directory),  # overlays name their backing files by absolute paths
         "image": [image.folder.name, identity(image.folder)],  # built anew its disks have other bytes
-        "base": base.model_dump(mode="json"),
-        "prefetches": prefetches(configuration, base.topology),
+        "base": settings.base.model_dump(mode="json"),
+        "prefetches": settings.prefetches,
         "accelerator": accelerator.name,
         "machine": {key: value for key, value in machine_key().items() if key in ("cpu", "qemu")},
-        "before-alpha-s": configuration.steps.before_alpha_s,
-        "settings": {part: getattr(configuration, part).model_dump(mode="json") for part in parts},
+        "before-alpha-s": settings.steps.before_alpha_s,
+        "settings": {part: getattr(settings, part).model_dump(mode="json") for part in parts},
         "programs": digest_files(
             measure.install.BINARY, *prefetch.install.BINARIES, *peers.install.BINARIES, alpha_install.BINARY
         ),
@@ -102,53 +100,44 @@ def inputs(
 
 def warm_snapshot(
     cache: Cache,
-    configuration: Configuration,
+    settings: SnapshotSettings,
     image: Image,
     accelerator: Accelerator,
-    base: Base,
     expected: Expected,
     report: Report,
 ) -> Snapshot:
-    """The snapshot for a base, made unless the cache has it. Raises GuestError when a step fails."""
-
-    own = configuration.with_base(base)
+    """The snapshot of a base, made unless the cache has it. Raises GuestError when a step fails."""
 
     def build(folder: Path) -> None:
-        attempts = configuration.guest.attempts
+        attempts = settings.guest.attempts
         for attempt in range(1, attempts + 1):
             try:
-                Warming(own, image, accelerator, base, expected, report).save_into(folder)
+                Warming(settings, image, accelerator, expected, report).save_into(folder)
                 return
             except GuestLost as error:
                 if attempt == attempts:
                     raise
                 log.warning("attempt %d of %d at a warm snapshot: %s", attempt, attempts, error)
 
-    made_of = inputs(cache, own, image, accelerator, base)
-    return Snapshot(cache.obtain(f"snapshot-{base.name}", made_of, build), base, image)
+    made_of = inputs(cache, settings, image, accelerator)
+    return Snapshot(cache.obtain(f"snapshot-{settings.base.name}", made_of, build), settings.base, image)
 
 
 @dataclass(frozen=True)
 class Warming:
     """The making of one warm snapshot."""
 
-    configuration: Configuration
+    settings: SnapshotSettings
     image: Image
     accelerator: Accelerator
-    base: Base
     expected: Expected
     report: Report
 
     def save_into(self, folder: Path) -> None:
-        limits = self.configuration.limits
-        hardware = Hardware(
-            self.accelerator.name,
-            self.configuration.guest.memory_mib,
-            self.configuration.guest.vcpus,
-            self.configuration.guest.kernel_arguments,
-        )
+        limits = self.settings.limits
+        hardware = Hardware(self.accelerator.name, self.settings.guest)
         with ExitStack() as stack:
-            connection, sockets = stack.enter_context(connect(self.configuration.testbed.libvirt_uri))
+            connection, sockets = stack.enter_context(connect(self.settings.testbed.libvirt_uri))
             guest = stack.enter_context(boot(connection, sockets, hardware, self.image, folder))
             stack.enter_context(guest.explained())
             scratch = stack.enter_context(ledger.folder(SHORT_PLACE, PREFIX))
@@ -160,21 +149,21 @@ class Warming:
             shell = guest.shell(limits.boot_s)
             stack.callback(shell.close)
             wait_running(shell, limits.boot_s)
-            log.info("snapshot %s: booted in %.0f s", self.base.name, time.monotonic() - begin)
+            log.info("snapshot %s: booted in %.0f s", self.settings.base.name, time.monotonic() - begin)
             topology = self._deploy(shell)
             self._start(shell, topology)
             self._warm_up(guest)
             warm_s = time.monotonic() - begin
-            if prefetches(self.configuration, self.base.topology):
+            if self.settings.prefetches:
                 # Only now: what the services read while they start is not what an activation needs.
                 shell.run("systemctl", "start", prefetch.install.SERVICE)
-            for number in range(1, self.configuration.warm.activations + 1):
-                self.report(f"activation {number} of {self.configuration.warm.activations}")
+            for number in range(1, self.settings.warm.activations + 1):
+                self.report(f"activation {number} of {self.settings.warm.activations}")
                 self._press(guest, shell, topology, alpha, lambda: self._activate(guest))
                 # One is enough to learn the bystander.
-                if number == self.configuration.warm.activations and topology.has_bystander:
+                if number == self.settings.warm.activations and topology.has_bystander:
                     self._press(guest, shell, topology, alpha, lambda: self._wake_bystander(shell, topology))
-                for _ in range(self.configuration.warm.idle_rounds):
+                for _ in range(self.settings.warm.idle_rounds):
                     self._press(guest, shell, topology, alpha)
             self._push_out(shell, topology)
             self.report("save")
@@ -183,21 +172,21 @@ class Warming:
             guest.save(folder / "memory.save")
             times = {"warm_s": warm_s, "all_s": time.monotonic() - begin}
             (folder / TIMES).write_text(json.dumps(times))
-            log.info("snapshot %s: ready after %.0f s", self.base.name, times["all_s"])
+            log.info("snapshot %s: ready after %.0f s", self.settings.base.name, times["all_s"])
 
     def _deploy(self, shell: Shell) -> Topology:
         self.report("deploy")
-        settings = self.configuration
-        topology = make_topology(settings, self.base)
-        command, port = alpha_command(shell, settings)
+        settings = self.settings
+        topology = make_topology(settings)
+        command, port = alpha_command(shell, settings.alpha)
         files = [
-            *SERVICES[self.base.service].files(settings),
+            *SERVICES[self.settings.base.service].files(settings),
             *alpha_install.files(),
             *topology.files(command, port),
             *measure.install.files({name: topology.cgroups[name] for name in MEASURED}),
             *peers.install.files(),
         ]
-        if prefetches(self.configuration, self.base.topology):
+        if self.settings.prefetches:
             files += prefetch.install.files(containers(topology), settings.prefetcher)
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
@@ -208,15 +197,15 @@ class Warming:
     def _start(self, shell: Shell, topology: Topology) -> None:
         self.report("start service A")
         topology.start_service(shell)
-        container = CONTAINER[self.base.topology]
-        SERVICES[self.base.service].wait_ready(shell, container, self.configuration.limits.service_s)
+        container = CONTAINER[self.settings.base.topology]
+        SERVICES[self.settings.base.service].wait_ready(shell, container, self.settings.limits.service_s)
         if topology.has_bystander:
             topology.start_bystander(shell)
-        time.sleep(self.configuration.steps.before_alpha_s)
+        time.sleep(self.settings.steps.before_alpha_s)
 
     def _warm_up(self, guest: Guest) -> None:
-        for number in range(1, self.configuration.warm.requests + 1):
-            self.report(f"warm-up request {number} of {self.configuration.warm.requests}")
+        for number in range(1, self.settings.warm.requests + 1):
+            self.report(f"warm-up request {number} of {self.settings.warm.requests}")
             self._request(guest)
 
     def _press(
@@ -228,30 +217,30 @@ class Warming:
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Alpha comes, pushes the others out, and ends; ``meanwhile`` happens in between."""
-        run_alpha(shell, guest, topology, alpha, self.configuration.limits.alpha_s)
+        run_alpha(shell, guest, topology, alpha, self.settings.limits.alpha_s)
         meanwhile()
         topology.stop_alpha(shell)
 
     def _activate(self, guest: Guest) -> None:
-        time.sleep(self.configuration.warm.quiet_s)
+        time.sleep(self.settings.warm.quiet_s)
         self._request(guest)
-        time.sleep(self.configuration.warm.settle_s)
+        time.sleep(self.settings.warm.settle_s)
 
     def _push_out(self, shell: Shell, topology: Topology) -> None:
         """All of service A that can be reclaimed: what alpha leaves of it differs from snapshot to snapshot."""
         self.report("push service A out")
-        ceiling_mib = self.configuration.service_a.ceiling_mib
+        ceiling_mib = self.settings.service_a.ceiling_mib
         shell.run("sh", "-c", PUSH_OUT, "sh", topology.cgroups["service_a"], f"{ceiling_mib}M", timeout=PRESSED_S)
 
     def _wake_bystander(self, shell: Shell, topology: Topology) -> None:
-        time.sleep(self.configuration.warm.quiet_s)
+        time.sleep(self.settings.warm.quiet_s)
         topology.wake_bystander(shell)
-        time.sleep(self.configuration.warm.settle_s)
+        time.sleep(self.settings.warm.settle_s)
 
     def _request(self, guest: Guest) -> None:
         guest.alive()
         try:
-            response = request(guest.http_port, self.configuration.limits.request_s)
+            response = request(guest.http_port, self.settings.limits.request_s)
         except CellError as error:
             raise GuestError(f"while warming up: {error}") from error
         log.info("request: first byte after %.1f s, %.1f s in all", response.first_byte_s, response.total_s)

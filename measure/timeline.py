@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from measure.recording import Event, EventStream, SampleStream
+from measure.settings import StepSettings
 from measure.stream import Mark, Start, Stop, Tick
 from testbed.guest import Guest
 from testbed.shell import Shell
@@ -15,19 +16,6 @@ from workloads.topology import Topology
 ANSWER_SECONDS = 60  # for the sampler's answer to a command: it is locked in memory, so this is generous
 
 R = TypeVar("R", Start, Mark, Stop)
-
-
-class Times(Protocol):
-    """The paper's waits, in seconds ([steps] of experiments.toml)."""
-
-    @property
-    def before_alpha_s(self) -> float: ...
-    @property
-    def before_recording_s(self) -> float: ...
-    @property
-    def before_request_s(self) -> float: ...
-    @property
-    def after_response_s(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ class Timeline:
     guest: Guest
     topology: Topology
     streams: Streams
-    times: Times
+    times: StepSettings
     interval_s: float
     alpha_limit_s: float
     request_limit_s: float

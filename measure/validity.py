@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from measure.hostuse import HostUse
+from measure.settings import CheckSettings
 from measure.stream import Mark, Record, Stop, StreamError, Tick
 from workloads.service_a.request import Expected, Response
 
@@ -21,21 +21,6 @@ class Check:
     check: str
     ok: bool
     detail: str
-
-
-class Limits(Protocol):
-    """[checks] of the configuration."""
-
-    @property
-    def swapped_out_mib(self) -> float: ...
-    @property
-    def sampler_late_s(self) -> float: ...
-    @property
-    def clock_jump_s(self) -> float: ...
-    @property
-    def steal_share(self) -> float: ...
-    @property
-    def others_share(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,7 @@ class Facts:
     host: HostUse
 
 
-def check_cell(records: Sequence[Record], facts: Facts, limits: Limits) -> list[Check]:
+def check_cell(records: Sequence[Record], facts: Facts, limits: CheckSettings) -> list[Check]:
     """All checks, those that hold too. Where alpha was not started, nothing was to be pushed out."""
     ticks = [record for record in records if isinstance(record, Tick)]
     stop = next((record for record in records if isinstance(record, Stop)), None)
@@ -108,7 +93,7 @@ def check_alpha(pages: tuple[int, int]) -> Check:
     return Check("alpha", written >= wanted, f"{written} pages written by alpha, {wanted} wanted")
 
 
-def check_host(use: HostUse, limits: Limits) -> Check:
+def check_host(use: HostUse, limits: CheckSettings) -> Check:
     """The host had its processors for the guest, and did not swap."""
     calm = use.steal_share <= limits.steal_share and use.others_share <= limits.others_share
     detail = (

@@ -3,8 +3,8 @@
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
+from prefetch.settings import PrefetcherSettings
 from testbed.cpus import first_alone
 from testbed.guest import PORT_FOLDER, PREFETCH_PORT
 from testbed.shell import PRESSED_S, File, Shell
@@ -34,26 +34,13 @@ OOMScoreAdjust=-900
 """
 
 
-class Trigger(Protocol):
-    """When an activation begins and ends; see ``prefetchd --help``."""
-
-    @property
-    def quiet_ms(self) -> int: ...
-    @property
-    def settle_ms(self) -> int: ...
-    @property
-    def burst(self) -> int: ...
-    @property
-    def burst_ms(self) -> int: ...
-
-
-def files(groups: Mapping[str, str], trigger: Trigger) -> list[File]:
+def files(groups: Mapping[str, str], trigger: PrefetcherSettings) -> list[File]:
     """The prefetcher and its unit for ``groups`` (name -> cgroup folder); it records and prefetches nothing."""
     programs = (File(f"/usr/local/sbin/{binary.name}", binary.read_bytes(), 0o755) for binary in BINARIES)
     return [*programs, unit(groups, trigger)]
 
 
-def unit(groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str] | None = None) -> File:
+def unit(groups: Mapping[str, str], trigger: PrefetcherSettings, options: Mapping[str, str] | None = None) -> File:
     """``options``: of ``prefetchd --help`` without the dashes, with their values; they override those of all."""
     words = " ".join(f"--group {name}={spec}" for name, spec in groups.items())
     own = "".join(f" --{option} {value}" for option, value in (options or {}).items())
@@ -67,7 +54,7 @@ def stop(shell: Shell, service: str = SERVICE) -> None:
         shell.run("systemctl", "stop", service)
 
 
-def start(shell: Shell, groups: Mapping[str, str], trigger: Trigger, options: Mapping[str, str]) -> None:
+def start(shell: Shell, groups: Mapping[str, str], trigger: PrefetcherSettings, options: Mapping[str, str]) -> None:
     """Start prefetchd, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
     shell.put([unit(groups, trigger, options)])
     shell.run("systemctl", "daemon-reload")

@@ -16,6 +16,7 @@ from testbed.domain import DISK_NAMES, DOMAIN_NAME, Disks, by_name, readdress, r
 from testbed.errors import GuestError, GuestLost, ShellSilent
 from testbed.images.image import Image
 from testbed.process import run, tail
+from testbed.settings import GuestSettings
 from testbed.shell import Shell, free_port, open_shell
 from testbed.watch import FORK_ROOT_MB, WARMING_ROOT_MB, Growth, Watch, growths, room_mb, watching, whole_mb
 from testbed.watchdog import limited
@@ -39,9 +40,7 @@ class Hardware:
     """What the guest is made of."""
 
     accelerator: str
-    memory_mib: int
-    vcpus: int
-    kernel_arguments: str
+    guest: GuestSettings
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def boot(
     Raises DiskFull if there is no room for these and for the guest when it is saved, GuestError with libvirt's words if
     it does not start.
     """
-    host.require_room({folder: room_mb(WARMING_ROOT_MB, swap_mib(image)) + whole_mb(hardware.memory_mib)})
+    host.require_room({folder: room_mb(WARMING_ROOT_MB, swap_mib(image)) + whole_mb(hardware.guest.memory_mib)})
     disks = fresh_disks(folder, image.root_disk, image.swap_disk, "raw")
     ports, console = own_sockets(sockets), folder / CONSOLE
 
@@ -149,11 +148,11 @@ def boot(
         xml = render(
             name=DOMAIN_NAME,
             accelerator="qemu" if hardware.accelerator == "tcg" else hardware.accelerator,
-            memory_mib=hardware.memory_mib,
-            vcpus=hardware.vcpus,
+            memory_mib=hardware.guest.memory_mib,
+            vcpus=hardware.guest.vcpus,
             kernel=image.kernel,
             initrd=image.initrd,
-            cmdline=hardware.kernel_arguments,
+            cmdline=hardware.guest.kernel_arguments,
             disks=[{"file": file, "target": name} for name, file in by_name(disks).items()],
             ports=[{"name": name, "path": path} for name, path in ports.items()],
             console=console,

@@ -72,7 +72,7 @@ def cost(task: Task, seconds: float) -> Cost:
     """The cost of a performed cell, from its own records."""
     lines = [json.loads(line) for line in (task.folder / "cell.jsonl").read_text().splitlines()]
     at = {line["step"]: line["host"] for line in lines if line["type"] == "step"}
-    steps = task.configuration.steps
+    steps = task.settings.steps
     spent = sum(getattr(steps, name) for name in PAPER_WAITS)
     spent += at["response"] - at["request"]
     # What comes before the recording: alpha, or, without pressure, the request that brings service A in.
@@ -86,7 +86,7 @@ def cost(task: Task, seconds: float) -> Cost:
         at["ready"] - at["restored"],
         seconds - spent,
         task.cell.condition,
-        rdbms_majors(records, task.configuration.roles),
+        rdbms_majors(records, task.settings.roles),
         stop.missed,
         stop.own.majflt,
         stop.own.cpu_us / 1e6 / recorded,

@@ -184,8 +184,8 @@ class Replay:
         self, cell: Cell, recorded: Recorded, records: list[Record], written: int, journal: Journal
     ) -> list[str]:
         """What does not hold, in words. ``written``: pages, by alpha."""
-        own = self.configuration.of(cell.condition)
-        alpha = (written, own.alpha.pages) if self.configuration.condition[cell.condition].pressure else None
+        own = self.configuration.for_condition(cell.condition)
+        alpha = (written, own.alpha.pages) if own.condition.pressure else None
         facts = Facts(recorded.response, self.recording.expected, recorded.instants, alpha, recorded.host)
         limits = own.checks.beside(recorded.journal[0].get("guests", 1))
         checks = check_cell(records, facts, limits)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from configuration.condition import Base
 from configuration.difference import differences
 from configuration.load import SHIPPED, Configuration
 from configuration.plan import Cell
+from configuration.resolved import CellSettings, SnapshotSettings
 from experiment import condition_setup
 from experiment.cell import read_trace
 from experiment.debugging import named
@@ -33,7 +33,7 @@ class Wanted:
     """What is to be forked: a base's snapshot, with the condition of a run's cell if one was named."""
 
     configuration: Configuration
-    base: Base
+    settings: SnapshotSettings | CellSettings
     cell: Cell | None = None
     store: Store | None = None
     trace: bytes = b""  # of a cell of policy oracle
@@ -41,7 +41,7 @@ class Wanted:
 
     @property
     def disk_iops(self) -> int:
-        return self.configuration.condition[self.cell.condition].disk_iops if self.cell else 0
+        return self.settings.condition.disk_iops if isinstance(self.settings, CellSettings) else 0
 
 
 def main(wanted: Wanted, cache: Cache, console: Console) -> int:
@@ -53,7 +53,7 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
         console.print(f"the run is not as {SHIPPED.name} says: {line}")
     with ExitStack() as stack:
         with Progress(console, wanted.configuration.roles, 0, 0) as progress:
-            prepared = prepare(cache, wanted.configuration, [wanted.base], progress)
+            prepared = prepare(cache, wanted.configuration, [wanted.settings.base], progress)
             progress.stage("restore")
             guest, shell = stack.enter_context(fork(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
@@ -69,41 +69,39 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
     """
     bases = {condition.base.name: condition.base for condition in settings.condition.values()}
     if what in bases:
-        return Wanted(settings, bases[what])
+        return Wanted(settings, settings.for_base(bases[what]))
     try:
         store = Store.open(results, run)
         cell = named(store, what)
     except UsageError as error:
         raise UsageError(f"{what!r} is no snapshot ({', '.join(bases)}), and {error.args[0]}", error.hint) from error
     configuration = store.configuration().on_the_host_of(settings)
-    condition = configuration.condition_of(cell.condition)
-    trace = read_trace(store.cell_folder(cell)) if condition.policy == "oracle" else b""
-    return Wanted(configuration, condition.base, cell, store, trace, tuple(differences(settings, configuration)))
+    own = configuration.for_condition(cell.condition)
+    trace = read_trace(store.cell_folder(cell)) if own.condition.policy == "oracle" else b""
+    return Wanted(configuration, own, cell, store, trace, tuple(differences(settings, configuration)))
 
 
 @contextmanager
 def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
     """A running fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
-    configuration, snapshot = wanted.configuration, prepared.snapshots[wanted.base.name]
+    settings, snapshot = wanted.settings, prepared.snapshots[wanted.settings.base.name]
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
+        connection, sockets = stack.enter_context(connect(settings.testbed.libvirt_uri))
         folder = stack.enter_context(ledger.folder(scratch, "shell-"))
         saved = (snapshot.memory, snapshot.disks)
         guest = stack.enter_context(
             restore(connection, sockets, snapshot.image, *saved, folder, disk_iops=wanted.disk_iops)
         )
         guest.resume()
-        shell = guest.shell(configuration.limits.login_s)
+        shell = guest.shell(settings.limits.login_s)
         stack.callback(shell.close)
-        if wanted.cell:
-            condition = configuration.condition[wanted.cell.condition]
-            own = configuration.of(wanted.cell.condition)
-            condition_setup.prepare(shell, own, condition)
-            time.sleep(configuration.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
-            cgroup = condition_setup.make_topology(own, condition).cgroups["service_a"]
-            condition_setup.arm(shell, condition, cgroup, wanted.trace)
+        if isinstance(settings, CellSettings):
+            condition_setup.prepare(shell, settings)
+            time.sleep(settings.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
+            cgroup = condition_setup.make_topology(settings).cgroups["service_a"]
+            condition_setup.arm(shell, settings.condition, cgroup, wanted.trace)
         else:
             shell.run("date", "--set", f"@{time.time():.3f}")
         yield guest, shell
@@ -111,7 +109,7 @@ def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Gue
 
 def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
     """What this is and how to leave it, in lines."""
-    snapshot = prepared.snapshots[wanted.base.name].folder.name
+    snapshot = prepared.snapshots[wanted.settings.base.name].folder.name
     return [
         f"root shell in a fork of {snapshot}; accelerator: {prepared.accelerator.name}",
         *condition_of(wanted, snapshot),
@@ -123,12 +121,11 @@ def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
 def condition_of(wanted: Wanted, snapshot: str) -> list[str]:
     """Of a cell: its settings, and whether its run was made with another ``snapshot``."""
     cell, store = wanted.cell, wanted.store
-    if not cell or not store:
+    if not cell or not store or not isinstance(wanted.settings, CellSettings):
         return []
-    condition = wanted.configuration.condition[cell.condition]
-    settings = ", ".join((f"policy {cell.policy}", *condition.own_settings))
-    lines = [f"cell {cell.name} of run {store.run}: {settings}"]
-    before = snapshot_of(store, wanted.base.name)
+    own = ", ".join((f"policy {cell.policy}", *wanted.settings.condition.own_settings))
+    lines = [f"cell {cell.name} of run {store.run}: {own}"]
+    before = snapshot_of(store, wanted.settings.base.name)
     if before != snapshot:
         lines.append(f"not what that run's cells were forked from ({before}): it was made elsewhere or has changed")
     return lines

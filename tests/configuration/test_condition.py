@@ -35,15 +35,15 @@ def test_every_service_can_be_deployed_and_has_settings() -> None:
     assert set(SERVICES) == set(get_args(Base.model_fields["service"].annotation))
     for name, service in SERVICES.items():
         assert isinstance(getattr(SETTINGS, name), Section)
-        assert service.files(SETTINGS)
+        assert service.files(SETTINGS.for_condition("baseline"))
 
 
 def test_a_conditions_settings_take_the_place_of_the_sections() -> None:
-    assert SETTINGS.of("baseline") is SETTINGS
-    assert SETTINGS.of("alpha-409").alpha.size_mib == 409
-    assert SETTINGS.of("idle-600").steps.before_request_s == 600
-    assert SETTINGS.of("processes-20").service_a.httpd_processes == 20
-    assert SETTINGS.of("idle-600").alpha == SETTINGS.alpha
+    assert SETTINGS.for_condition("baseline").alpha == SETTINGS.alpha
+    assert SETTINGS.for_condition("alpha-409").alpha.size_mib == 409
+    assert SETTINGS.for_condition("idle-600").steps.before_request_s == 600
+    assert SETTINGS.for_condition("processes-20").service_a.httpd_processes == 20
+    assert SETTINGS.for_condition("idle-600").alpha == SETTINGS.alpha
 
 
 def test_prefetchd_is_given_a_conditions_options_behind_those_of_all() -> None:

@@ -26,15 +26,15 @@ from workloads.service_a.request import Expected
 PROGRAM = """
 import sys, time
 from functools import partial
-from experiment import apart
+from experiment.places import own_process
 from experiment.cell import Outcome
 
 def perform(task, on_step, on_tick):
     on_step("begun")
     {body}
 
-apart.perform_here = perform
-sys.exit(apart.main())
+own_process.perform_here = perform
+sys.exit(own_process.main())
 """
 
 
@@ -43,7 +43,7 @@ def task(tmp_path: Path) -> Task:
     (tmp_path / "cache" / "guests").mkdir(parents=True)
     return Task(
         Cell(1, "baseline", "lxc", "off"),
-        load(PROJECT / "experiments.toml"),
+        load(PROJECT / "experiments.toml").for_condition("baseline"),
         Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
         "tcg",
         Expected(1, 1),
@@ -129,10 +129,10 @@ def test_it_ends_in_order_when_its_parent_is_killed(task: Task, tmp_path: Path) 
     parent.write_text(
         "import pickle, sys\n"
         f"sys.path.insert(0, {str(PROJECT)!r})\n"
-        "from experiment import apart\n"
-        f"apart.PROGRAM = [sys.executable, '-c', {PROGRAM.format(body=body)!r}]\n"
+        "from experiment.places import own_process\n"
+        f"own_process.PROGRAM = [sys.executable, '-c', {PROGRAM.format(body=body)!r}]\n"
         f"task = pickle.loads({__import__('pickle').dumps(task)!r})\n"
-        "apart.perform(task, lambda _: None, lambda _: None, lambda: True)\n"
+        "own_process.perform(task, lambda _: None, lambda _: None, lambda: True)\n"
     )
     process = subprocess.Popen([sys.executable, str(parent)], cwd=PROJECT)
     deadline = time.monotonic() + 30

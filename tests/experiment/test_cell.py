@@ -30,7 +30,7 @@ def task(tmp_path: Path) -> Task:
     cell = Cell(1, "baseline", "lxc", "off")
     return Task(
         cell,
-        load(PROJECT / "experiments.toml"),
+        load(PROJECT / "experiments.toml").for_condition("baseline"),
         Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
         "tcg",
         Expected(1, 1),
@@ -131,7 +131,8 @@ def test_ctrl_c_is_recorded_and_goes_on_up(task: Task, monkeypatch: pytest.Monke
 
 
 def of_oracle(task: Task) -> Task:
-    return replace(task, cell=Cell(1, "oracle", "lxc", "oracle"))
+    settings = load(PROJECT / "experiments.toml").for_condition("oracle")
+    return replace(task, cell=Cell(1, "oracle", "lxc", "oracle"), settings=settings)
 
 
 def test_policy_oracle_is_told_what_a_rehearsal_of_the_cell_needed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

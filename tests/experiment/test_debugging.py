@@ -267,9 +267,10 @@ class TestWhatAShellIsIn:
     def test_a_snapshot_or_a_cell_of_a_run(self, store: Store) -> None:
         configuration = load(CONFIGURATION)
         results = store.folder.parent
-        assert choose(configuration, results, "latest", "plain") == Wanted(configuration, Base(topology="plain"))
+        plain = configuration.for_base(Base(topology="plain"))
+        assert choose(configuration, results, "latest", "plain") == Wanted(configuration, plain)
         wanted = choose(configuration, results, "latest", CELL)
-        assert (wanted.configuration, wanted.base) == (store.configuration(), LXC)
+        assert (wanted.configuration, wanted.settings.base) == (store.configuration(), LXC)
         assert wanted.disk_iops == 200
         emulated = choose(load(CONFIGURATION, {"testbed": {"accelerator": "tcg"}}), results, store.run, CELL)
         assert emulated.configuration.testbed.accelerator == "tcg"

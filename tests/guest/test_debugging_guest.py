@@ -213,7 +213,7 @@ def test_a_kept_guest_is_logged_in_to_as_told_and_none_in_its_place(tmp_path: Pa
         prepared = prepare(cache, configuration, [LXC], progress)
     make_pair(tmp_path / "other", tmp_path / "other.pub")
     answers: list[subprocess.CompletedProcess[str]] = []
-    with fork(cache, prepared, Wanted(configuration, LXC)) as (guest, _):
+    with fork(cache, prepared, Wanted(configuration, configuration.for_base(LXC))) as (guest, _):
         known_hosts = guest.console.with_name("known_hosts")
 
         def log_in(command: str) -> None:

@@ -127,7 +127,7 @@ def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     cache = Cache(CACHE.resolve())
     image, _ = build_image(cache, settings, resolve(settings, cache))
     accelerator = choose("auto", image.kernel, cache.directory)
-    folder = cache.find("snapshot-lxc", inputs(cache, settings, image, accelerator, LXC))
+    folder = cache.find("snapshot-lxc", inputs(cache, settings.for_base(LXC), image, accelerator))
     assert folder is not None
     snapshot = Snapshot(folder, LXC, image)
     with ExitStack() as stack:

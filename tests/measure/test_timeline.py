@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from measure import timeline
+from measure.settings import StepSettings
 from measure.stream import Mark, OwnUse, Record, Start, Stop, Tick
 from measure.timeline import Streams, Timeline
 from workloads.service_a.request import Response
@@ -80,8 +81,7 @@ class Guest:
         """It is."""
 
 
-class Times:
-    before_alpha_s, before_recording_s, before_request_s, after_response_s = 0.0, 0.0, 10.0, 0.0
+TIMES = StepSettings(before_alpha_s=0.0, before_recording_s=0.0, before_request_s=10.0, after_response_s=0.0)
 
 
 def play(
@@ -103,7 +103,7 @@ def play(
         guest,
         topology,  # type: ignore[arg-type]
         streams,
-        Times(),
+        TIMES,
         1.0,
         60,
         60,

@@ -1,7 +1,7 @@
 """The checks that decide whether a cell counts, on hand-made records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from measure import hostuse
 from measure.hostuse import HostUse
+from measure.settings import CheckSettings
 from measure.stream import Group, Mark, OwnUse, Record, Stop, StreamError, Tick
 from measure.validity import MIB, Facts, check_cell
 from workloads.service_a.request import Expected, Response
@@ -46,13 +47,7 @@ CALM = HostUse(30, 0.1, 0.05, 0)
 INSTANTS = ((100.0, 5.0), (110.0, 15.01), (121.0, 26.0))
 
 
-@dataclass(frozen=True)
-class Limits:
-    swapped_out_mib: float = 50
-    sampler_late_s: float = 0.5
-    clock_jump_s: float = 0.5
-    steal_share: float = 0.5
-    others_share: float = 0.25
+LIMITS = CheckSettings(swapped_out_mib=50, sampler_late_s=0.5, clock_jump_s=0.5, steal_share=0.5, others_share=0.25)
 
 
 def facts(**changes: Any) -> Facts:
@@ -61,11 +56,11 @@ def facts(**changes: Any) -> Facts:
 
 
 def failing(records: Sequence[Record], **changes: Any) -> set[str]:
-    return {check.check for check in check_cell(records, facts(**changes), Limits()) if not check.ok}
+    return {check.check for check in check_cell(records, facts(**changes), LIMITS) if not check.ok}
 
 
 def test_a_good_cell_passes_everything() -> None:
-    checks = check_cell(cell(), facts(), Limits())
+    checks = check_cell(cell(), facts(), LIMITS)
     assert {check.check for check in checks} == NAMES
     assert all(check.ok for check in checks)
     assert all(check.detail for check in checks)
@@ -119,7 +114,7 @@ def test_nothing_recorded_passes_nothing_by_accident() -> None:
 
 
 def test_without_pressure_nothing_has_to_be_written_or_in_swap() -> None:
-    checks = check_cell(cell(ticks=[tick(0, 0), tick(1, 0), tick(2, 0)]), facts(alpha_pages=None), Limits())
+    checks = check_cell(cell(ticks=[tick(0, 0), tick(1, 0), tick(2, 0)]), facts(alpha_pages=None), LIMITS)
     assert {check.check for check in checks} == NAMES - {"alpha", "swapped-out"}
     assert all(check.ok for check in checks)
 

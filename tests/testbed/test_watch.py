@@ -33,6 +33,7 @@ from testbed.errors import (
 )
 from testbed.guest import Hardware
 from testbed.images.image import Image
+from testbed.settings import GuestSettings
 from testbed.watch import ConsoleReader, Watch, growths, room_mb, trouble_in, whole_mb
 from testbed.watchdog import limited
 
@@ -271,7 +272,10 @@ def test_no_guest_is_started_without_room_for_what_it_may_write(
         file.truncate(1024 * 2**20)
     nothing: Any = None
     if start == "boot":
-        guest = guests.boot(nothing, tmp_path, Hardware("tcg", 1024, 2, ""), image, folder)
+        settings = GuestSettings(
+            memory_mib=1024, vcpus=2, root_gb=10, swap_mib=1024, suite="trixie", kernel_arguments="", attempts=1
+        )
+        guest = guests.boot(nothing, tmp_path, Hardware("tcg", settings), image, folder)
         needed = 600 + 500 + 16.8 + 1086.4 + 1086.4
     else:
         guest = guests.restore(nothing, tmp_path, image, tmp_path, Disks(tmp_path, tmp_path), folder)

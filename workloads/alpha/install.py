@@ -1,23 +1,14 @@
 """Program alpha in a guest: its file and its command."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.guest import ALPHA_PORT, PORT_FOLDER
 from testbed.shell import File, Shell
+from workloads.alpha.settings import AlphaSettings
 
 BINARY = Path(__file__).parent / "build" / "alpha"
 TARGET = "/usr/local/bin/alpha"
 PORT = f"{PORT_FOLDER}/{ALPHA_PORT}"
-
-
-@dataclass(frozen=True)
-class Alpha:
-    """The paper's pressure program: ``bytes`` written at every ``stride``-th byte of ``size_mib`` MiB."""
-
-    size_mib: int
-    stride: int
-    bytes: int
 
 
 def files() -> list[File]:
@@ -29,7 +20,7 @@ def port(shell: Shell) -> str:
     return shell.run("readlink", "--canonicalize-existing", PORT).strip()
 
 
-def command(alpha: Alpha, events: str) -> list[str]:
+def command(alpha: AlphaSettings, events: str) -> list[str]:
     """alpha's words; its events go to the device ``events``."""
     sizes = ["--mb", str(alpha.size_mib), "--stride", str(alpha.stride), "--bytes", str(alpha.bytes)]
     return [TARGET, *sizes, "--events", events]

@@ -1,0 +1,8 @@
+"""The section [service_c] of experiments.toml."""
+
+from testbed.fields import Processes, Section
+
+
+class ServiceCSettings(Section):
+    httpd_processes: Processes = 2
+    application_processes: Processes = 4
