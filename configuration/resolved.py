@@ -28,6 +28,11 @@ class SnapshotSettings(Section):
     prefetcher: PrefetcherSettings
     limits: TimeLimits
 
+    @property
+    def disk_iops(self) -> int:
+        """Operations a second that each disk does at most; 0 is as many as it can."""
+        return 0
+
 
 class CellSettings(SnapshotSettings):
     """What a cell is run with, besides what its snapshot was made with."""
@@ -36,3 +41,7 @@ class CellSettings(SnapshotSettings):
     sampler: SamplerSettings
     checks: CheckSettings
     roles: dict[str, str]
+
+    @property
+    def disk_iops(self) -> int:
+        return self.condition.disk_iops

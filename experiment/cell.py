@@ -13,6 +13,7 @@ from configuration.condition import Condition
 from configuration.plan import Cell
 from configuration.resolved import CellSettings
 from experiment import condition_setup, failure
+from experiment.fork import paused_fork
 from experiment.run_folder import Journal
 from experiment.snapshot import Snapshot
 from measure import hostuse
@@ -22,9 +23,8 @@ from measure.stream import Hello, Mark, Tick
 from measure.timeline import ANSWER_SECONDS, Streams, Timeline
 from measure.validity import Facts, check_cell
 from testbed import ledger
-from testbed.connection import connect
 from testbed.errors import DiskFull, UsageError
-from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest, restore
+from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest
 from testbed.shell import Shell
 from testbed.watch import CONSOLE_BYTES
 from workloads.service_a.request import Expected
@@ -191,14 +191,9 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
 
     with ExitStack() as stack:
         note("restore")
-        connection, sockets = stack.enter_context(connect(settings.testbed.libvirt_uri))
         overlays = stack.enter_context(ledger.folder(task.scratch, f"{task.cell.name}-"))
-        snapshot = task.snapshot
-        saved = (snapshot.memory, snapshot.disks)
         stack.enter_context(failure.of_host(task.folder, overlays))
-        guest = stack.enter_context(
-            restore(connection, sockets, snapshot.image, *saved, overlays, disk_iops=condition.disk_iops)
-        )
+        guest = stack.enter_context(paused_fork(settings, task.snapshot, overlays))
         (task.folder / "domain.xml").write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
         stack.enter_context(failure.of_guest(task.folder, guest, on_failure))

@@ -3,18 +3,18 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from configuration.condition import LXC
 from configuration.load import Configuration
+from experiment.fork import fork
 from experiment.prepare import Prepared
 from prefetch.install import BINARIES, TOUCHER, stop
-from testbed.connection import connect
 from testbed.errors import GuestError
-from testbed.guest import Guest, restore
+from testbed.guest import Guest
 from testbed.shell import File, Shell
 
 PLACE = "/root/rig"  # in the guest
@@ -178,15 +178,7 @@ def programs(folder: str) -> list[File]:
 def open_rig(configuration: Configuration, prepared: Prepared, folder: Path, service: bool = False) -> Iterator[Rig]:
     """A rig in a fresh fork, whose overlays are made in ``folder``; with service A or without."""
     snapshot = prepared.snapshots[LXC.name]
-    with ExitStack() as stack:
-        connection, sockets = stack.enter_context(connect(configuration.testbed.libvirt_uri))
-        guest = stack.enter_context(
-            restore(connection, sockets, snapshot.image, snapshot.memory, snapshot.disks, folder)
-        )
-        guest.resume()
-        shell = guest.shell(configuration.limits.login_s)
-        stack.callback(shell.close)
+    with fork(configuration.for_base(LXC), snapshot, folder) as (guest, shell):
         shell.put([File(f"{PLACE}/toucher", TOUCHER.read_bytes(), 0o755), *programs(PLACE)])
         shell.run("sh", "-c", CLEAR, "sh", PLACE, CGROUPS, "yes" if service else "no")
-        with guest.explained():
-            yield Rig(guest, shell)
+        yield Rig(guest, shell)

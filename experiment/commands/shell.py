@@ -16,14 +16,14 @@ from configuration.resolved import CellSettings, SnapshotSettings
 from experiment import condition_setup
 from experiment.cell import read_trace
 from experiment.debugging import named
+from experiment.fork import fork
 from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
 from experiment.run_folder import Store
 from testbed import ledger
 from testbed.cache import Cache
-from testbed.connection import connect
 from testbed.errors import UsageError, printable
-from testbed.guest import Guest, restore
+from testbed.guest import Guest
 from testbed.shell import Shell
 from testbed.terminal import attach
 
@@ -39,10 +39,6 @@ class Wanted:
     trace: bytes = b""  # of a cell of policy oracle
     differences: tuple[str, ...] = ()  # a line a setting in which the run is not as experiments.toml says
 
-    @property
-    def disk_iops(self) -> int:
-        return self.settings.condition.disk_iops if isinstance(self.settings, CellSettings) else 0
-
 
 def main(wanted: Wanted, cache: Cache, console: Console) -> int:
     """A shell in a fork of what is wanted until it is left; the shell's exit code. Everything is gone afterwards.
@@ -55,11 +51,10 @@ def main(wanted: Wanted, cache: Cache, console: Console) -> int:
         with Progress(console, wanted.configuration.roles, 0, 0) as progress:
             prepared = prepare(cache, wanted.configuration, [wanted.settings.base], progress)
             progress.stage("restore")
-            guest, shell = stack.enter_context(fork(cache, prepared, wanted))
+            guest, shell = stack.enter_context(as_wanted(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
             print(printable(line), file=sys.stderr)
-        with guest.explained():
-            return attach(shell)
+        return attach(shell)
 
 
 def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:
@@ -82,21 +77,12 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
 
 
 @contextmanager
-def fork(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
-    """A running fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
+def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
+    """A fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
     settings, snapshot = wanted.settings, prepared.snapshots[wanted.settings.base.name]
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        connection, sockets = stack.enter_context(connect(settings.testbed.libvirt_uri))
-        folder = stack.enter_context(ledger.folder(scratch, "shell-"))
-        saved = (snapshot.memory, snapshot.disks)
-        guest = stack.enter_context(
-            restore(connection, sockets, snapshot.image, *saved, folder, disk_iops=wanted.disk_iops)
-        )
-        guest.resume()
-        shell = guest.shell(settings.limits.login_s)
-        stack.callback(shell.close)
+    with ledger.folder(scratch, "shell-") as folder, fork(settings, snapshot, folder) as (guest, shell):
         if isinstance(settings, CellSettings):
             condition_setup.prepare(shell, settings)
             time.sleep(settings.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline

@@ -271,7 +271,7 @@ class TestWhatAShellIsIn:
         assert choose(configuration, results, "latest", "plain") == Wanted(configuration, plain)
         wanted = choose(configuration, results, "latest", CELL)
         assert (wanted.configuration, wanted.settings.base) == (store.configuration(), LXC)
-        assert wanted.disk_iops == 200
+        assert wanted.settings.disk_iops == 200
         emulated = choose(load(CONFIGURATION, {"testbed": {"accelerator": "tcg"}}), results, store.run, CELL)
         assert emulated.configuration.testbed.accelerator == "tcg"
         assert emulated.configuration.run == store.configuration().run

@@ -23,7 +23,7 @@ from configuration.condition import LXC
 from configuration.load import load
 from configuration.plan import make_plan
 from experiment import debugging
-from experiment.commands.shell import Wanted, fork
+from experiment.commands.shell import Wanted, as_wanted
 from experiment.prepare import prepare
 from experiment.progress import Progress
 from experiment.run_folder import Store
@@ -213,7 +213,7 @@ def test_a_kept_guest_is_logged_in_to_as_told_and_none_in_its_place(tmp_path: Pa
         prepared = prepare(cache, configuration, [LXC], progress)
     make_pair(tmp_path / "other", tmp_path / "other.pub")
     answers: list[subprocess.CompletedProcess[str]] = []
-    with fork(cache, prepared, Wanted(configuration, configuration.for_base(LXC))) as (guest, _):
+    with as_wanted(cache, prepared, Wanted(configuration, configuration.for_base(LXC))) as (guest, _):
         known_hosts = guest.console.with_name("known_hosts")
 
         def log_in(command: str) -> None:

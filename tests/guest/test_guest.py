@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ from words import in_folders
 
 from configuration.condition import LXC
 from configuration.load import load
+from experiment.fork import fork as fork_of
 from experiment.image import build_image, resolve
 from experiment.snapshot import Snapshot, inputs
 from measure.stream import Start, read_stream
 from testbed.accelerator import ASKED_SECONDS, choose, probe
 from testbed.cache import Cache, default_cache
-from testbed.connection import connect
-from testbed.guest import Guest, restore
+from testbed.guest import Guest
 from testbed.process import PROJECT
 from testbed.shell import Shell
 from workloads.service_a.dataset import EXPECTED_ROWS
@@ -130,13 +129,7 @@ def fork(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     folder = cache.find("snapshot-lxc", inputs(cache, settings.for_base(LXC), image, accelerator))
     assert folder is not None
     snapshot = Snapshot(folder, LXC, image)
-    with ExitStack() as stack:
-        connection, sockets = stack.enter_context(connect("embed"))
-        overlays = tmp_path_factory.mktemp("fork")
-        guest = stack.enter_context(restore(connection, sockets, image, snapshot.memory, snapshot.disks, overlays))
-        guest.resume()
-        shell = guest.shell(60)
-        stack.callback(shell.close)
+    with fork_of(settings.for_base(LXC), snapshot, tmp_path_factory.mktemp("fork")) as (guest, shell):
         yield guest, shell
 
 
