@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from testbed.fields import Count, Name, Processes, Seconds, Section
+from workloads.services import known
 
 Policy = Literal["none", "off", "siblings", "working-set", "same-process", "other-container", "container", "oracle"]
 
@@ -34,7 +35,7 @@ class Base(Section):
     """What a warm snapshot is made for: all cells of the same base are forks of the same one."""
 
     topology: Literal["plain", "lxc"]
-    service: Literal["service_a", "service_c"] = "service_a"
+    service: Annotated[str, AfterValidator(known)] = "service_a"
     httpd_processes: Processes | None = None  # None: those of [service_a]
 
     @property

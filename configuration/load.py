@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from configuration.bars import Bars
 from configuration.condition import Base, Condition
@@ -15,13 +15,14 @@ from measure.quota import STREAM_BYTES, TICK_BYTES
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
 from prefetch.settings import PrefetcherSettings
 from testbed.errors import UsageError, nearest
-from testbed.fields import Limit, Name, Section
+from testbed.fields import Name, Section
 from testbed.files.documents import MOST_TOML, Fault, parse_toml, read_bounded
 from testbed.process import PROJECT
 from testbed.settings import GuestSettings, TestbedSettings
 from workloads.alpha.settings import AlphaSettings
+from workloads.service_a.dataset import DatasetSettings
 from workloads.service_a.settings import ServiceASettings
-from workloads.service_c.settings import ServiceCSettings
+from workloads.services import SERVICES
 from workloads.settings import BystanderSettings
 
 # In the checkout, or beside this module where the package was installed (setup.py).
@@ -33,26 +34,24 @@ MOST_TOLD = 10  # mistakes of a configuration; an empty one has 17
 BASELINE = "baseline"  # what a condition is compared with unless it says otherwise
 
 
-class DatasetSection(Section):
-    source: Literal["auto", "path", "download", "synthetic"]
-    path: str
-    repository: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    timeout_s: Limit
-    seed: Annotated[int, Field(ge=0)]
+# Each service of the registry has a section. Service A's says more: what every service is asked for, and may use.
+if TYPE_CHECKING:
+    ServiceSections = Section
+else:
+    OTHERS = {name: (service.settings | None, None) for name, service in SERVICES.items() if name != "service_a"}
+    ServiceSections = create_model("ServiceSections", __base__=Section, **OTHERS)
 
 
-class Configuration(Section):
+class Configuration(ServiceSections):
     """The whole of experiments.toml."""
 
     run: RunSettings
     testbed: TestbedSettings
     guest: GuestSettings
-    dataset: DatasetSection
+    dataset: DatasetSettings
     service_a: ServiceASettings
-    service_c: ServiceCSettings = ServiceCSettings()  # of runs that do not say it yet
     alpha: AlphaSettings
-    bystander: BystanderSettings = BystanderSettings(size_mib=0)  # of runs that do not say it yet
+    bystander: BystanderSettings
     steps: StepSettings
     sampler: SamplerSettings
     warm: WarmSettings
@@ -83,6 +82,9 @@ class Configuration(Section):
             if len(set(names)) != len(names):
                 raise ValueError(f"{place}: a condition is named twice")
         self._known("bars", self.bars.conditions())
+        for name, condition in self.condition.items():
+            if getattr(self, condition.service) is None:
+                raise ValueError(f"condition.{name}.service: there is no section [{condition.service}]")
         for name, condition in self.condition.items():
             if condition.against == name != BASELINE:
                 raise ValueError(f"condition.{name}.against: it is compared with itself; name another condition")
@@ -121,9 +123,7 @@ class Configuration(Section):
 
     def for_base(self, base: Base) -> SnapshotSettings:
         """What the warm snapshot of a base is made with: the base's settings take the place of the sections'."""
-        return SnapshotSettings(
-            base=base, prefetches=self._prefetches(base), **self._sections(SnapshotSettings, self._own_processes(base))
-        )
+        return SnapshotSettings(**self._resolved(SnapshotSettings, base, {}))
 
     def for_condition(self, name: str) -> CellSettings:
         """What a cell of a condition is run with: the condition's settings take the place of the sections'.
@@ -134,29 +134,25 @@ class Configuration(Section):
             raise UsageError(f"the run's configuration.toml has no condition {name!r}", "restore the run's files")
         condition = self.condition[name]
         own: dict[str, dict[str, object]] = {
-            **self._own_processes(condition),
             "alpha": {"size_mib": condition.alpha_mib},
             "checks": {"swapped_out_mib": condition.swapped_out_mib},
             "steps": {"before_request_s": condition.before_request_s},
         }
-        return CellSettings(
-            base=condition.base,
-            prefetches=self._prefetches(condition),
-            condition=condition,
-            **self._sections(CellSettings, own),
-        )
+        return CellSettings(condition=condition, **self._resolved(CellSettings, condition.base, own))
 
-    def _sections(self, kind: type[SnapshotSettings], own: dict[str, dict[str, object]]) -> dict[str, Any]:
-        """The sections that ``kind`` has, with what is not None of ``own``."""
-        sections = {name: getattr(self, name) for name in kind.model_fields if name in type(self).model_fields}
+    def _resolved(self, kind: type[SnapshotSettings], base: Base, own: dict[str, dict[str, object]]) -> dict[str, Any]:
+        """The sections that ``kind`` has, with what ``own`` and the base say in their place; None says nothing."""
+        own = {"service_a": {"httpd_processes": base.httpd_processes}, **own}
+        sections = {name: getattr(self, name) for name in kind.model_fields if name in SECTIONS}
         for name, values in own.items():
-            update = {key: value for key, value in values.items() if value is not None}
-            sections[name] = sections[name].model_copy(update=update)
-        return {name: section for name, section in sections.items() if name != "condition"}
+            said = {key: value for key, value in values.items() if value is not None}
+            sections[name] = sections[name].model_copy(update=said)
+        service = sections.get(base.service) or getattr(self, base.service)
+        return {**sections, "base": base, "service": service, "prefetches": self._prefetches(base.topology)}
 
-    def _prefetches(self, base: Base) -> bool:
+    def _prefetches(self, topology: str) -> bool:
         """Whether a condition of this topology uses the prefetcher at all: its warm snapshot has it, then."""
-        return any(c.topology == base.topology and c.policy != "none" for c in self.condition.values())
+        return any(one.topology == topology and one.policy != "none" for one in self.condition.values())
 
     def changed(self, section: str, values: dict[str, object]) -> "Configuration":
         """With other values in a section. Raises UsageError where they do not fit the rest."""
@@ -170,9 +166,8 @@ class Configuration(Section):
         """The same experiment, with what ``local`` says of this host: a run may be another person's."""
         return self.model_copy(update={section: getattr(local, section) for section in HOST})
 
-    @staticmethod
-    def _own_processes(base: Base) -> dict[str, dict[str, object]]:
-        return {"service_a": {"httpd_processes": base.httpd_processes}}
+
+SECTIONS = frozenset(Configuration.model_fields) - {"condition"}
 
 
 def load(path: Path, overrides: dict[str, dict[str, object]] | None = None) -> Configuration:

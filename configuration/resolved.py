@@ -1,5 +1,7 @@
 """Settings as they hold for one warm snapshot or one cell: resolved once, then carried; nobody looks them up again."""
 
+from pydantic import SerializeAsAny
+
 from configuration.condition import Base, Condition
 from configuration.sections import TimeLimits, WarmSettings
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
@@ -8,7 +10,6 @@ from testbed.fields import Section
 from testbed.settings import GuestSettings, TestbedSettings
 from workloads.alpha.settings import AlphaSettings
 from workloads.service_a.settings import ServiceASettings
-from workloads.service_c.settings import ServiceCSettings
 from workloads.settings import BystanderSettings
 
 
@@ -20,7 +21,7 @@ class SnapshotSettings(Section):
     testbed: TestbedSettings
     guest: GuestSettings
     service_a: ServiceASettings
-    service_c: ServiceCSettings
+    service: SerializeAsAny[Section]  # the section of the base's service
     alpha: AlphaSettings
     bystander: BystanderSettings
     steps: StepSettings

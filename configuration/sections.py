@@ -56,4 +56,4 @@ class DurationSettings(Section):
 
 class RetrySettings(Section):
     cell_attempts: Annotated[int, Field(ge=1, le=10)]
-    same_failures: Annotated[int, Field(ge=1, le=100)] = 3  # of runs that do not say it yet
+    same_failures: Annotated[int, Field(ge=1, le=100)]

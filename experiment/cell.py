@@ -27,7 +27,8 @@ from testbed.errors import DiskFull, UsageError
 from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest
 from testbed.shell import Shell
 from testbed.watch import CONSOLE_BYTES
-from workloads.service_a.request import Expected
+from workloads.request import Expected
+from workloads.topology import MEASURED
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +156,11 @@ def keep_trace(task: Task, shell: Shell, guest: Guest, streams: Streams) -> None
     request = next(r.t for r in streams.samples.records if isinstance(r, Mark) and r.name == "request")
 
     def is_recorded() -> bool:
-        records = [r for r in streams.prefetch.events("record") if r.get("group") == "service_a"]
+        records = [r for r in streams.prefetch.events("record") if r.get("group") == MEASURED]
         return any(float(str(record["t"])) > request for record in records)
 
     guest.wait(is_recorded, task.settings.limits.request_s, "the record of the activation")
-    (task.folder / TRACE).write_bytes(prefetch.install.read_trace(shell, "service_a"))
+    (task.folder / TRACE).write_bytes(prefetch.install.read_trace(shell, MEASURED))
 
 
 def read_trace(folder: Path) -> bytes:
@@ -221,7 +222,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             settings.limits.request_s,
             condition.pressure,
             note,
-            lambda shell: condition_setup.arm(shell, condition, topology.cgroups["service_a"], trace),
+            lambda shell: condition_setup.arm(shell, condition, topology.cgroups[MEASURED], trace),
             condition.advance.seconds if condition.advance else None,
             settings.warm.idle_rounds if condition.renews_swap else 0,
         )

@@ -12,7 +12,7 @@ from measure.recording import EventStream
 from testbed.shell import Shell
 from workloads.alpha import install as alpha_install
 from workloads.alpha.settings import AlphaSettings
-from workloads.topology import TOPOLOGIES, Topology
+from workloads.topology import ALPHA, MEASURED, TOPOLOGIES, Topology
 
 # One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
 SET = f"""{peers.install.PAIRS}
@@ -53,7 +53,7 @@ def watched(settings: CellSettings) -> dict[str, str]:
 
 def containers(topology: Topology) -> dict[str, str]:
     """Those that the prefetcher watches, with their cgroups' folders: all but alpha's."""
-    return {name: folder for name, folder in topology.cgroups.items() if name != "alpha"}
+    return {name: folder for name, folder in topology.cgroups.items() if name != ALPHA}
 
 
 def alpha_command(shell: Shell, alpha: AlphaSettings) -> tuple[list[str], str]:
@@ -106,7 +106,7 @@ def arguments(action: str, cgroup: str) -> tuple[str, ...]:
     return {
         "swap-cycle": (peers.swap.DISK,),
         "read-memory": (cgroup,),
-        "wake": (prefetch.install.SOCKET, "service_a"),
+        "wake": (prefetch.install.SOCKET, MEASURED),
     }[action]
 
 

@@ -108,9 +108,9 @@ def memory_need(memory_mib: int, guests: int) -> host.Need:
 
 def dataset_need(settings: Configuration) -> host.Need:
     section = settings.dataset
-    if section.source == "path" or (section.source == "auto" and section.path):
+    if section.is_path:
         try:
-            there = bool(section.path) and Path(section.path).expanduser().exists()
+            there = bool(section.path) and section.place.exists()
         except (OSError, RuntimeError, ValueError):  # too long, of no such user, with a NUL byte
             there = False
         found = section.path if there else f"dataset.path ({section.path!r}) is not there"

@@ -17,8 +17,8 @@ from experiment.snapshot import Snapshot, warm_snapshot
 from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
 from testbed.images.image import KERNEL, Image, root_stage
+from workloads.request import Expected
 from workloads.service_a.dataset import Dataset
-from workloads.service_a.request import Expected
 
 
 @dataclass(frozen=True)

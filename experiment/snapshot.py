@@ -14,8 +14,6 @@ import prefetch.install
 from configuration.condition import Base
 from configuration.resolved import SnapshotSettings
 from experiment.condition_setup import alpha_command, containers, make_topology
-from experiment.services import RECIPE as SERVICE_FILES
-from experiment.services import SERVICES
 from measure.recording import EventStream
 from measure.timeline import run_alpha
 from testbed import ledger
@@ -30,8 +28,10 @@ from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
 from testbed.images.image import Image
 from testbed.shell import PRESSED_S, Shell
 from workloads.alpha import install as alpha_install
-from workloads.service_a.request import Expected, request
-from workloads.topology import WORKLOADS, Topology
+from workloads.request import Expected, request
+from workloads.services import RECIPE as SERVICE_FILES
+from workloads.services import SERVICES
+from workloads.topology import ALPHA, MEASURED, WORKLOADS, Topology
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ for round in 1 2 3; do
 done
 true
 """
-CONTAINER = {"plain": None, "lxc": "service_a"}
-MEASURED = ("service_a", "alpha")  # groups of the sampler
+CONTAINER = {"plain": None, "lxc": MEASURED}
+SAMPLED = (MEASURED, ALPHA)
 # What the guest's state depends on besides the settings and the programs.
 RECIPE = (
     Path(__file__),
@@ -80,7 +80,7 @@ class Snapshot:
 
 def inputs(cache: Cache, settings: SnapshotSettings, image: Image, accelerator: Accelerator) -> dict[str, object]:
     """Everything that a warm snapshot is made of."""
-    parts = dict.fromkeys(("guest", "service_a", settings.base.service, "alpha", "bystander", "warm", "prefetcher"))
+    parts = ("guest", "service_a", "service", "alpha", "bystander", "warm", "prefetcher")
     return {
         "version": 1,
         "cache": str(cache.directory),  # overlays name their backing files by absolute paths
@@ -156,7 +156,7 @@ class Warming:
             warm_s = time.monotonic() - begin
             if self.settings.prefetches:
                 # Only now: what the services read while they start is not what an activation needs.
-                shell.run("systemctl", "start", prefetch.install.SERVICE)
+                shell.run("systemctl", "start", prefetch.install.UNIT_NAME)
             for number in range(1, self.settings.warm.activations + 1):
                 self.report(f"activation {number} of {self.settings.warm.activations}")
                 self._press(guest, shell, topology, alpha, lambda: self._activate(guest))
@@ -180,17 +180,17 @@ class Warming:
         topology = make_topology(settings)
         command, port = alpha_command(shell, settings.alpha)
         files = [
-            *SERVICES[self.settings.base.service].files(settings),
+            *SERVICES[settings.base.service].files(settings.service, settings.service_a.title),
             *alpha_install.files(),
             *topology.files(command, port),
-            *measure.install.files({name: topology.cgroups[name] for name in MEASURED}),
+            *measure.install.files({name: topology.cgroups[name] for name in SAMPLED}),
             *peers.install.files(),
         ]
         if self.settings.prefetches:
             files += prefetch.install.files(containers(topology), settings.prefetcher)
         shell.put(files)
         shell.run("systemctl", "daemon-reload")
-        shell.run("systemctl", "start", measure.install.SERVICE)
+        shell.run("systemctl", "start", measure.install.UNIT_NAME)
         switch_on(shell)
         return topology
 
@@ -230,7 +230,7 @@ class Warming:
         """All of service A that can be reclaimed: what alpha leaves of it differs from snapshot to snapshot."""
         self.report("push service A out")
         ceiling_mib = self.settings.service_a.ceiling_mib
-        shell.run("sh", "-c", PUSH_OUT, "sh", topology.cgroups["service_a"], f"{ceiling_mib}M", timeout=PRESSED_S)
+        shell.run("sh", "-c", PUSH_OUT, "sh", topology.cgroups[MEASURED], f"{ceiling_mib}M", timeout=PRESSED_S)
 
     def _wake_bystander(self, shell: Shell, topology: Topology) -> None:
         time.sleep(self.settings.warm.quiet_s)

@@ -9,7 +9,7 @@ from testbed.shell import File
 BINARY = Path(__file__).parent / "build" / "sampler"
 PORT = f"{PORT_FOLDER}/{MEASURE_PORT}"
 DISKS = ("vda", "vdb")
-SERVICE = "sampler.service"
+UNIT_NAME = "sampler.service"
 UNIT = """\
 [Unit]
 Description=sampler of fault counters
@@ -30,5 +30,5 @@ def files(groups: Mapping[str, str]) -> list[File]:
     )
     return [
         File("/usr/local/sbin/sampler", BINARY.read_bytes(), 0o755),
-        File(f"/etc/systemd/system/{SERVICE}", unit.encode()),
+        File(f"/etc/systemd/system/{UNIT_NAME}", unit.encode()),
     ]

@@ -10,7 +10,7 @@ from measure.settings import StepSettings
 from measure.stream import Mark, Start, Stop, Tick
 from testbed.guest import Guest
 from testbed.shell import Shell
-from workloads.service_a.request import Response, request
+from workloads.request import Response, request
 from workloads.topology import Topology
 
 ANSWER_SECONDS = 60  # for the sampler's answer to a command: it is locked in memory, so this is generous

@@ -8,10 +8,10 @@ from itertools import pairwise
 from measure.hostuse import HostUse
 from measure.settings import CheckSettings
 from measure.stream import Mark, Record, Stop, StreamError, Tick
-from workloads.service_a.request import Expected, Response
+from workloads.request import Expected, Response
+from workloads.topology import MEASURED
 
 MIB = 1024 * 1024
-SERVICE = "service_a"
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def check_swapped_out(ticks: Sequence[Tick], records: Sequence[Record], least_mi
     """Enough of service A was in swap when the request was sent: otherwise nothing was tested."""
     sent = next((record.t for record in records if isinstance(record, Mark) and record.name == "request"), None)
     before = [tick for tick in ticks if sent is not None and tick.t <= sent]
-    group = before[-1].groups.get(SERVICE) if before else None
+    group = before[-1].groups.get(MEASURED) if before else None
     swapped = (group.memory_swap_current or 0) / MIB if group else 0.0
     return Check("swapped-out", swapped >= least_mib, f"{swapped:.0f} MiB of service A in swap, {least_mib:.0f} needed")
 

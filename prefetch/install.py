@@ -13,7 +13,7 @@ BUILD = Path(__file__).parent / "build"
 TOUCHER = BUILD / "toucher"  # for benchmark and tests alone
 BINARIES = (BUILD / "prefetchd", BUILD / "prefetchctl")
 PORT = f"{PORT_FOLDER}/{PREFETCH_PORT}"
-SERVICE = "prefetchd.service"
+UNIT_NAME = "prefetchd.service"
 SOCKET = "/run/prefetchd.sock"
 CONTROL = "/usr/local/sbin/prefetchctl"
 TRACE = "/var/lib/prefetchd/last.trace"  # the set file of policy oracle
@@ -45,10 +45,10 @@ def unit(groups: Mapping[str, str], trigger: PrefetcherSettings, options: Mappin
     words = " ".join(f"--group {name}={spec}" for name, spec in groups.items())
     own = "".join(f" --{option} {value}" for option, value in (options or {}).items())
     text = UNIT.format(groups=words, port=PORT, trigger=trigger, share_percent=SHARE_PERCENT, options=own)
-    return File(f"/etc/systemd/system/{SERVICE}", text.encode())
+    return File(f"/etc/systemd/system/{UNIT_NAME}", text.encode())
 
 
-def stop(shell: Shell, service: str = SERVICE) -> None:
+def stop(shell: Shell, service: str = UNIT_NAME) -> None:
     """Stop the ``service`` that runs prefetchd, which takes its kprobe away. Raises GuestError."""
     with first_alone(shell):
         shell.run("systemctl", "stop", service)
@@ -58,7 +58,7 @@ def start(shell: Shell, groups: Mapping[str, str], trigger: PrefetcherSettings, 
     """Start prefetchd, for ``groups`` (name -> SPEC of ``prefetchd --help``). Raises GuestError."""
     shell.put([unit(groups, trigger, options)])
     shell.run("systemctl", "daemon-reload")
-    shell.run("systemctl", "start", SERVICE)  # not on the first CPU alone: it watches those that are online
+    shell.run("systemctl", "start", UNIT_NAME)  # not on the first CPU alone: it watches those that are online
 
 
 def set_policy(shell: Shell, policy: str, *trace: str) -> None:

@@ -12,6 +12,9 @@ from testbed.shell import PRESSED_S, File, Shell
 WORKLOADS = Path(__file__).parent
 MIB = 1024 * 1024
 CGROUPS = "/sys/fs/cgroup"
+# The container, or slice, of the service that is measured, whichever service it is: its group in every recorded stream.
+MEASURED = "service_a"
+ALPHA = "alpha"
 BYSTANDER = "bystander"
 SIGNAL = 'kill -s USR1 "$(lxc-info --name="$1" --pid --no-humanize)"'
 # The containers' common root: empty mount points, and the links of a merged /usr.
@@ -34,7 +37,7 @@ class Topology(ABC):
     @property
     @abstractmethod
     def cgroups(self) -> dict[str, str]:
-        """The cgroup folder of ``service_a`` and of ``alpha``, whether or not it exists yet."""
+        """The cgroup folders of MEASURED, ALPHA and BYSTANDER, whether or not they exist yet."""
 
     @abstractmethod
     def files(self, alpha: Sequence[str], port: str) -> list[File]:
@@ -74,7 +77,7 @@ class Plain(Topology):
 
     @property
     def cgroups(self) -> dict[str, str]:
-        return {"service_a": f"{CGROUPS}/service_a.slice", "alpha": f"{CGROUPS}/alpha.slice"}
+        return {MEASURED: f"{CGROUPS}/{MEASURED}.slice", ALPHA: f"{CGROUPS}/{ALPHA}.slice"}
 
     def files(self, alpha: Sequence[str], port: str) -> list[File]:
         folder = "/etc/systemd/system"
@@ -104,12 +107,12 @@ class Lxc(Topology):
 
     @property
     def cgroups(self) -> dict[str, str]:
-        names = ("service_a", "alpha", *((BYSTANDER,) if self.bystander_mib else ()))
+        names = (MEASURED, ALPHA, *((BYSTANDER,) if self.bystander_mib else ()))
         return {name: f"{CGROUPS}/lxc.payload.{name}" for name in names}
 
     def files(self, alpha: Sequence[str], port: str) -> list[File]:
         return [
-            container("service_a", f"/usr/local/lib/{self.service}/start", (), self.service_ceiling_mib),
+            container(MEASURED, f"/usr/local/lib/{self.service}/start", (), self.service_ceiling_mib),
             self.alpha_file(alpha, port),
             *([self._bystander_file(alpha[0])] if self.bystander_mib else []),
         ]
@@ -122,7 +125,7 @@ class Lxc(Topology):
 
     def start_service(self, shell: Shell) -> None:
         shell.run("sh", "-c", MAKE_ROOT)
-        shell.run("lxc-start", "--name=service_a", "--logfile=/var/log/lxc-service_a.log")
+        shell.run("lxc-start", f"--name={MEASURED}", f"--logfile=/var/log/lxc-{MEASURED}.log")
 
     def start_alpha(self, shell: Shell) -> None:
         shell.run("lxc-start", "--name=alpha", "--logfile=/var/log/lxc-alpha.log")

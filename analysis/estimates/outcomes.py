@@ -11,7 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from analysis.records.frames import Frames
-from analysis.records.recordings import DISKS, SERVICE
+from analysis.records.recordings import DISKS
+from workloads.topology import MEASURED
 
 PAGES = ("issued", "used", "late", "wasted", "demanded", "covered")
 
@@ -111,7 +112,7 @@ def activation_outcomes(events: pd.DataFrame, since: Mapping[str, float]) -> pd.
     """
     events = events.reindex(columns=[*events.columns, *({*PAGES, "activation", "first_issue_us"} - {*events.columns})])
     events = events.assign(daemon=(events["event"] == "start").groupby(events["cell"]).cumsum())
-    mine = events[events["group"].astype(str).str.contains(SERVICE, regex=False)]
+    mine = events[events["group"].astype(str).str.contains(MEASURED, regex=False)]
     activations = pd.MultiIndex.from_frame(mine[["cell", "daemon", "group", "activation"]].astype(str))
     counting = (mine["event"] == "trigger") & (mine["t"] >= mine["cell"].map(since))
     mine = mine[activations.isin(activations[counting.to_numpy(bool)])]

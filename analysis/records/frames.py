@@ -14,8 +14,9 @@ import pandas as pd
 
 from analysis.records.counters import BACKGROUND, DEFAULT_ROLES, Counts, before, between, peak, role_counts, role_names
 from analysis.records.load import Cell, Json, Run
-from analysis.records.recordings import DISKS, OWN, SERVICE, Name
+from analysis.records.recordings import DISKS, OWN, Name
 from testbed.errors import printable
+from workloads.topology import MEASURED
 
 _KEY = ["run", "cell", "condition", "replicate"]
 FAULTS = [*_KEY, "topology", "policy", "role", "t", "majflt", "minflt"]
@@ -122,14 +123,14 @@ def _cell_row(run: Run, cell: Cell, counts: Counts | None, roles: list[str]) -> 
     service = sum(majors[f"majflt_{role}"] for role in roles if role not in BACKGROUND)
     windows = {f"majflt_{role}_window": counts.final[role] if counts else math.nan for role in roles}
     swaps = {name: counted("vmstat", name)[0] for name in ("pswpin", "pswpout")}
-    stall_s = counted(SERVICE, "some_us")[0] / 1e6
+    stall_s = counted(MEASURED, "some_us")[0] / 1e6
     disk: dict[str, float] = {}
     for device in DISKS:
         for name in ("read_bytes", "write_bytes"):
             disk[f"{device}_{name}"], disk[f"{device}_{name}_window"] = counted(device, name)
         read = series.get((device, "read_bytes"))
         disk[f"{device}_read_bytes_whole"] = math.nan if read is None else between(times, read, times[0], response)
-    current = series.get((SERVICE, "memory.current"), np.full(len(times), math.nan))
+    current = series.get((MEASURED, "memory.current"), np.full(len(times), math.nan))
     valid, reason = _verdict(cell, request, response)
     return {
         **key_of(run, cell),
@@ -195,7 +196,7 @@ def _prefetch_outcome(cell: Cell) -> dict[str, float]:
     """
     start = cell.recording.start if cell.recording else math.inf
     events = [
-        event for event in cell.prefetch if SERVICE in str(event.get("group")) and _number(event.get("t")) >= start
+        event for event in cell.prefetch if MEASURED in str(event.get("group")) and _number(event.get("t")) >= start
     ]
     issues = [event for event in events if event.get("event") == "issue"]
     outcomes = [event for event in events if event.get("event") == "outcome"]

@@ -11,11 +11,11 @@ import numpy as np
 
 from analysis.records.counters import Array, Counts, Window, comm_counts, window
 from measure.stream import Record
+from workloads.topology import MEASURED
 
 SECTOR = 512  # bytes; /proc/diskstats counts in these whatever the device's own sectors are
 DISKS = ("vda", "vdb")
-SERVICE = "service_a"
-GROUPS = (SERVICE, "alpha")
+GROUPS = (MEASURED, "alpha")
 MEMINFO = ("MemFree", "MemAvailable", "SwapFree", "SwapCached")
 GAUGES = {"memory.current": "memory_current", "memory.swap.current": "memory_swap_current"}
 OWN = ("missed_ticks", "late_us_max", "sampler_majflt", "sampler_cpu_share", "lost_exits", "dropped_lines")

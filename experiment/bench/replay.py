@@ -27,7 +27,7 @@ from measure.validity import Facts, check_cell
 from testbed import ledger
 from testbed.connection import PREFIX, SHORT_PLACE
 from testbed.errors import UsageError
-from workloads.service_a.request import Expected, Response
+from workloads.request import Expected, Response
 
 JOURNAL, SAMPLES, ALPHA = "cell.jsonl", "samples.jsonl", "alpha.jsonl"
 EVENTS = (ALPHA, "prefetch.jsonl", "peer.jsonl")

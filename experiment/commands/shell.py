@@ -26,6 +26,7 @@ from testbed.errors import UsageError, printable
 from testbed.guest import Guest
 from testbed.shell import Shell
 from testbed.terminal import attach
+from workloads.topology import MEASURED
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tupl
         if isinstance(settings, CellSettings):
             condition_setup.prepare(shell, settings)
             time.sleep(settings.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
-            cgroup = condition_setup.make_topology(settings).cgroups["service_a"]
+            cgroup = condition_setup.make_topology(settings).cgroups[MEASURED]
             condition_setup.arm(shell, settings.condition, cgroup, wanted.trace)
         else:
             shell.run("date", "--set", f"@{time.time():.3f}")

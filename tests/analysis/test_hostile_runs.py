@@ -57,7 +57,7 @@ def test_hostile_runs_are_read_or_refused_in_a_line(part: int, tmp_path: Path) -
 READ = """
 import sys
 from pathlib import Path
-from analysis.load import load_run
+from analysis.records.load import load_run
 for cell in load_run(Path(sys.argv[1])).cells:
     print(cell.valid, cell.reason)
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -2,19 +2,18 @@
 
 import re
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from configuration.condition import LXC, Base, Condition
 from configuration.load import load
 from experiment.condition_setup import advances
-from experiment.services import SERVICES
 from peers.install import refuse_unsupported
 from prefetch import install
 from testbed.errors import Unsupported
-from testbed.fields import Section
 from testbed.process import PROJECT
+from workloads.services import SERVICES
 
 SETTINGS = load(PROJECT / "experiments.toml")
 
@@ -32,10 +31,10 @@ def test_a_base_has_a_name_of_its_own() -> None:
 
 
 def test_every_service_can_be_deployed_and_has_settings() -> None:
-    assert set(SERVICES) == set(get_args(Base.model_fields["service"].annotation))
     for name, service in SERVICES.items():
-        assert isinstance(getattr(SETTINGS, name), Section)
-        assert service.files(SETTINGS.for_condition("baseline"))
+        section = getattr(SETTINGS, name)
+        assert isinstance(section, service.settings)
+        assert service.files(section, "Engineer")
 
 
 def test_a_conditions_settings_take_the_place_of_the_sections() -> None:

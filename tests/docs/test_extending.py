@@ -14,7 +14,18 @@ from testbed.process import PROJECT
 pytestmark = pytest.mark.whole
 
 DOCUMENT = (PROJECT / "docs" / "extending.md").read_text()
-KEPT = ("analysis", "experiment", "measure", "peers", "prefetch", "testbed", "tests", "workloads", "run.py")
+KEPT = (
+    "analysis",
+    "configuration",
+    "experiment",
+    "measure",
+    "peers",
+    "prefetch",
+    "testbed",
+    "tests",
+    "workloads",
+    "run.py",
+)
 
 
 @pytest.fixture
@@ -76,34 +87,15 @@ def test_a_new_service(tree: Path) -> None:
     (service / "__init__.py").touch()
     (service / "files" / "query.cgi").write_text(block("sh", "exec /usr/bin/mariadb"))
     (service / "deploy.py").write_text(block("python", "Service D"))
-    experiment = tree / "experiment"
-    condition = experiment / "condition.py"
-    known = 'Literal["service_a", "service_c"]'
-    assert condition.read_text().count(known) == 1
-    condition.write_text(condition.read_text().replace(known, told('Literal["service_a", "service_c", "service_d"]')))
-    section = f"{told('class ServiceDSection(Section):')}\n    {told('httpd_processes: Processes = 5')}\n\n\n"
-    put(experiment / "config.py", "class ServiceCSection", section)
-    field = told("service_d: ServiceDSection = ServiceDSection()")
-    put(experiment / "config.py", "    service_c: ServiceCSection", f"    {field}\n")
-    services = experiment / "services.py"
-    text = services.read_text()
-    (of_a,) = re.findall(r"^def files_of_a\(.*?\n\n\n", text, re.MULTILINE | re.DOTALL)
-    of_d = of_a.replace("files_of_a", "files_of_d").replace("service_a.files(", "service_d.files(", 1)
-    of_d = of_d.replace("configuration.service_a.httpd_processes", "configuration.service_d.httpd_processes")
-    put(services, of_a, of_d.replace("settings.httpd_processes", "configuration.service_d.httpd_processes"))
-    put(
-        services,
-        '    "service_c": Service(',
-        "    " + told('"service_d": Service(files_of_d, service_a.wait_ready),') + "\n",
-    )
-    put(services, "from workloads.service_c import", "from workloads.service_d import deploy as service_d\n")
+    put(tree / "workloads" / "services.py", '    "service_c",', "    " + told('"service_d",') + "\n")
     toml = tree / "experiments.toml"
     put(toml, 'mariadbd = "rdbms"', told('mariadb = "query.cgi"') + "\n")
     conditions = re.findall(
         r"^\[condition\.service-c(?:-working-set)?\]\n.*?\n(?=\n|\Z)", toml.read_text(), re.M | re.S
     )
     assert len(conditions) == 2
-    add(toml, f"[service_d]\n{told('httpd_processes = 5')}\n")
+    size, processes = told('buffer_pool = "655M"'), told("httpd_processes = 5")
+    add(toml, f"[service_d]\n{size}\n{processes}\n")
     for one in conditions:
         add(toml, one.replace("service-c", "service-d").replace("service_c", "service_d"))
     assert "service_d" in planned(tree, "service-d,service-d-working-set")
@@ -130,7 +122,7 @@ def test_a_new_policy(tree: Path) -> None:
     put(prefetch / "plan.h", "#endif", "void plan_cut(struct plan *p, uint64_t most);\n\n")
     checks = f"\t{told('plan_cut(&p, 512);')}\n\t{told('CHECK(p.pages == 512 && p.n == 2);')}\n"
     put(prefetch / "tests" / "test_plan.c", "\tplan_free(&p);", checks)
-    condition = tree / "experiment" / "condition.py"
+    condition = tree / "configuration" / "condition.py"
     put(condition, '"container", "oracle"]', told('"few-siblings"') + ", ")
     toml = tree / "experiments.toml"
     (siblings,) = re.findall(r"^\[condition\.siblings\]\n.*?\n(?=\n|\Z)", toml.read_text(), re.M | re.S)

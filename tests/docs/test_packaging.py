@@ -25,7 +25,7 @@ SHIPPED = (
     "prefetch/build/toucher",
     "peers/build/peerd",
     "analysis/judgements/paper.toml",
-    "experiment/experiments.toml",
+    "configuration/experiments.toml",
     "analysis/report/page.html.j2",
     "analysis/report/style.css",
     "analysis/review.ipynb",

@@ -23,6 +23,7 @@ import workloads.alpha.install
 from experiment import image, snapshot
 from testbed.images.disk import IMAGES
 from testbed.process import PROJECT
+from workloads.topology import WORKLOADS
 
 WORKFLOWS = PROJECT / ".github" / "workflows"
 NAMES = ("ci.yml", "nightly.yml")
@@ -36,9 +37,7 @@ MADE_OF = (
     *(binary.parents[1] for binary in (measure.install.BINARY, workloads.alpha.install.BINARY)),
     *(binary.parents[1] for binary in (*prefetch.install.BINARIES, *peers.install.BINARIES)),
     IMAGES,
-    image.SERVICE,
-    image.SERVICE_C,
-    *image.TREE,
+    WORKLOADS,
     Path(image.__file__),
     Path(testbed.images.image.__file__),
     PROJECT / "experiments.toml",

@@ -20,7 +20,7 @@ from experiment.snapshot import Snapshot
 from testbed.errors import WorkerLost
 from testbed.images.image import Image
 from testbed.process import PROJECT
-from workloads.service_a.request import Expected
+from workloads.request import Expected
 
 # In place of experiment.places.own_process: a process that does what the test is about, with the same words on pipes.
 PROGRAM = """

@@ -22,7 +22,7 @@ from experiment.snapshot import Snapshot
 from testbed.errors import DiskFull, GuestPanicked, HostError, UsageError
 from testbed.images.image import Image
 from testbed.process import PROJECT
-from workloads.service_a.request import Expected
+from workloads.request import Expected
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from experiment.prepare import Prepared
 from testbed.errors import GuestError
 from testbed.process import PROJECT
 from testbed.shell import File
-from workloads.service_a.request import request
+from workloads.request import request
 
 pytestmark = FORKS
 

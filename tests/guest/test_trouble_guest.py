@@ -37,7 +37,7 @@ from testbed.errors import (
 from testbed.guest import MEASURE_PORT, Guest, restore
 from testbed.ledger import programs
 from testbed.shell import Shell
-from workloads.service_a.request import request
+from workloads.request import request
 
 pytestmark = FORKS
 

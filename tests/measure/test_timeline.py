@@ -9,7 +9,7 @@ from measure import timeline
 from measure.settings import StepSettings
 from measure.stream import Mark, OwnUse, Record, Start, Stop, Tick
 from measure.timeline import Streams, Timeline
-from workloads.service_a.request import Response
+from workloads.request import Response
 
 OWN = OwnUse(minflt=0, majflt=0, cpu_us=0)
 TICK = {"late_us": 0, "missed": 0, "self": OWN, "vmstat": {}, "meminfo": {}, "groups": {}, "disks": {}, "procs": ()}

@@ -12,7 +12,7 @@ from measure.hostuse import HostUse
 from measure.settings import CheckSettings
 from measure.stream import Group, Mark, OwnUse, Record, Stop, StreamError, Tick
 from measure.validity import MIB, Facts, check_cell
-from workloads.service_a.request import Expected, Response
+from workloads.request import Expected, Response
 
 EXPECTED = Expected(3, 42)
 GOOD = Response(3, 42, 0.5, 1.0)

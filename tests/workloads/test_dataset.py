@@ -47,7 +47,7 @@ SHA256 = "589d35a9a253212c4dd3c87833a884381873e768dab95992284e3155be988f20"
 def settings(choice: str, path: Path | None = None, seed: int = SEED) -> DatasetSettings:
     return DatasetSettings(
         source=choice,  # type: ignore[arg-type]
-        path=path,
+        path=str(path or ""),
         seed=seed,
         repository="https://127.0.0.1:1/test_db",
         commit=PUBLISHED_COMMIT,

@@ -39,7 +39,9 @@ def answering_bytewise(every_s: float) -> Iterator[str]:
 
 def test_a_server_that_never_falls_silent_is_given_up_too(tmp_path: Path) -> None:
     with answering_bytewise(LIMIT_S / 6) as url:
-        settings = DatasetSettings("download", None, 1, url, "a" * 40, LIMIT_S)
+        settings = DatasetSettings(
+            source="download", path="", repository=url, commit="a" * 40, timeout_s=LIMIT_S, seed=1
+        )
         begun = time.monotonic()
         with pytest.raises(HostError, match="no answer within"):
             resolve(settings, tmp_path)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from testbed.errors import CellError, RequestTimeout
-from workloads.service_a.request import LARGEST, LONGEST_ROW, Expected, Response, RowSum, request
+from workloads.request import LARGEST, LONGEST_ROW, Expected, Response, RowSum, request
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def test_an_answer_that_does_not_end_is_given_up_in_time(start: bytes, again: by
 
 
 def test_an_answer_ends_at_the_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workloads.service_a.request.LARGEST", 1000)
+    monkeypatch.setattr("workloads.request.LARGEST", 1000)
     with repeating(HEAD + b"\r\n", b"row\n" * 100, 0) as port, pytest.raises(CellError, match="longer than 1000 bytes"):
         request(port, 10)
 

@@ -15,13 +15,15 @@ import pytest
 from testbed.errors import GuestError, HostError
 from testbed.images.disk import IMAGES, listed
 from testbed.shell import Shell
-from workloads.service_a.request import Expected, RowSum
+from workloads.request import Expected, RowSum
 from workloads.service_c import deploy
 from workloads.service_c.database import check
-from workloads.service_c.deploy import FILES, ServiceC, files, wait_ready
+from workloads.service_c.deploy import FILES, files, wait_ready
+from workloads.service_c.settings import ServiceCSettings
 
-SETTINGS = ServiceC(title="Senior Engineer", httpd_processes=2, application_processes=7)
-TEXTS = {file.target: file.content.decode() for file in files(SETTINGS)}
+SETTINGS = ServiceCSettings(httpd_processes=2, application_processes=7)
+TITLE = "Senior Engineer"
+TEXTS = {file.target: file.content.decode() for file in files(SETTINGS, TITLE)}
 
 
 class Valkey:
@@ -55,7 +57,7 @@ def valkey(monkeypatch: pytest.MonkeyPatch) -> Valkey:
         return fake
 
     monkeypatch.setitem(sys.modules, "redis", SimpleNamespace(Redis=connect))
-    monkeypatch.setenv("SERVICE_C_TITLE", SETTINGS.title)
+    monkeypatch.setenv("SERVICE_C_TITLE", TITLE)
     return fake
 
 
@@ -92,7 +94,7 @@ def respond(application: ModuleType) -> tuple[list[str], bytes]:
 
 
 def test_the_answer_is_in_service_as_format(application: ModuleType, valkey: Valkey) -> None:
-    employ(valkey, [10002, 10001], SETTINGS.title)
+    employ(valkey, [10002, 10001], TITLE)
     employ(valkey, [10003], "Engineer")
     status, body = respond(application)
     assert status == ["200 OK"]
@@ -101,7 +103,7 @@ def test_the_answer_is_in_service_as_format(application: ModuleType, valkey: Val
 
 def test_a_long_answer_comes_in_pieces_and_whole(application: ModuleType, valkey: Valkey) -> None:
     count = 2 * int(application.ROWS) + 1
-    employ(valkey, range(count), SETTINGS.title)
+    employ(valkey, range(count), TITLE)
     pieces = list(application.answer())
     assert [piece.count(b"\n") for piece in pieces] == [application.ROWS, application.ROWS, 1]
     assert valkey.longest == application.ROWS
@@ -109,7 +111,7 @@ def test_a_long_answer_comes_in_pieces_and_whole(application: ModuleType, valkey
 
 
 def test_an_employee_who_is_not_there_ends_the_answer_with_an_error(application: ModuleType, valkey: Valkey) -> None:
-    employ(valkey, [1, 2], SETTINGS.title)
+    employ(valkey, [1, 2], TITLE)
     del valkey.hashes["employee:2"]
     with pytest.raises(TypeError):
         list(application.answer())
@@ -145,7 +147,7 @@ def test_valkey_persists_nothing_in_the_guest() -> None:
 
 
 def test_the_container_starts_what_is_installed() -> None:
-    start = next(file for file in files(SETTINGS) if file.target == "/usr/local/lib/service_c/start")
+    start = next(file for file in files(SETTINGS, TITLE) if file.target == "/usr/local/lib/service_c/start")
     assert start.mode == 0o755
     configured = set(re.findall(r"/etc/service_c/\S+", TEXTS[start.target]))
     assert {name.rstrip("&") for name in configured} == {name for name in TEXTS if name.startswith("/etc/")}

@@ -1,28 +1,20 @@
 """Service A in a guest: the files of httpd, query.cgi and the RDBMS, and when it is ready."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import GuestError
 from testbed.shell import File, Shell
+from workloads.service import Service
+from workloads.service_a.settings import ServiceASettings
 from workloads.topology import render
 
 FILES = Path(__file__).parent / "files"
 
 
-@dataclass(frozen=True)
-class ServiceA:
-    """Settings of service A."""
-
-    buffer_pool: str
-    title: str
-    httpd_processes: int
-
-
-def files(settings: ServiceA) -> list[File]:
+def files(settings: ServiceASettings, title: str) -> list[File]:
     """What service A consists of besides its packages and its database."""
-    httpd = render("service_a/files/httpd.conf.j2", title=settings.title, httpd_processes=settings.httpd_processes)
+    httpd = render("service_a/files/httpd.conf.j2", title=title, httpd_processes=settings.httpd_processes)
     rdbms = render("service_a/files/rdbms.cnf.j2", buffer_pool=settings.buffer_pool)
     return [
         File("/srv/service_a/query.cgi", (FILES / "query.cgi").read_bytes(), 0o755),
@@ -47,3 +39,6 @@ def wait_ready(shell: Shell, container: str | None, limit: float) -> None:
             return
         time.sleep(0.5)
     raise GuestError(f"the RDBMS was not ready within {limit:.0f} s: {answer.strip() or 'no answer'}")
+
+
+SERVICE = Service(ServiceASettings, files, wait_ready)

@@ -19,9 +19,10 @@ from testbed.images.namespace import memory_tree, unpack
 from testbed.images.server import served
 from testbed.process import run
 from testbed.shell import File
+from workloads.request import Expected, RowSum
 from workloads.service_a.database import CLIENT, USER, owner, rdbms
-from workloads.service_a.request import Expected, RowSum
-from workloads.service_c.deploy import VALKEY_SOCKET, ServiceC, files
+from workloads.service_c.deploy import VALKEY_SOCKET, files
+from workloads.service_c.settings import ServiceCSettings
 
 STOP_SECONDS = 60
 BUFFER_POOL = "128M"  # every table is read once
@@ -50,7 +51,7 @@ def main() -> None:
         unpack(given.root, root)
         unpack(given.database / "data.tar", root)
         add_devices(root)
-        install(root, files(ServiceC(given.title, httpd_processes=1, application_processes=1)))
+        install(root, files(ServiceCSettings(httpd_processes=1, application_processes=1), given.title))
         with rdbms(root, BUFFER_POOL), valkey(root):
             commands = output(root, USER, ASK_MARIADB, COMMANDS.read_bytes())
             feed(root, VALKEY_USER, [*VALKEY_CLIENT, "--pipe"], commands)

@@ -4,11 +4,13 @@ It asks the same question as service A, of the same rows, so that its answer is 
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import GuestError
 from testbed.shell import File, Shell
+from workloads.service import Service
+from workloads.service_c.settings import ServiceCSettings
+from workloads.service_c.stage import valkey_stage
 from workloads.topology import render
 
 FILES = Path(__file__).parent / "files"
@@ -18,21 +20,12 @@ VALKEY_SOCKET = "/run/valkey/valkey.sock"
 READY = f"test -S {APPLICATION_SOCKET} && valkey-cli -s {VALKEY_SOCKET} PING"
 
 
-@dataclass(frozen=True)
-class ServiceC:
-    """Settings of service C."""
-
-    title: str
-    httpd_processes: int
-    application_processes: int
-
-
-def files(settings: ServiceC) -> list[File]:
+def files(settings: ServiceCSettings, title: str) -> list[File]:
     """What service C consists of besides its packages and its dump."""
     nginx = render("service_c/files/nginx.conf.j2", httpd_processes=settings.httpd_processes)
     gunicorn = render(
         "service_c/files/gunicorn.conf.py.j2",
-        title=settings.title,
+        title=title,
         application_processes=settings.application_processes,
     )
     return [
@@ -58,3 +51,6 @@ def wait_ready(shell: Shell, container: str | None, limit: float) -> None:
             return
         time.sleep(0.5)
     raise GuestError(f"service C was not ready within {limit:.0f} s: {answer or 'no answer'}")
+
+
+SERVICE = Service(ServiceCSettings, files, wait_ready, valkey_stage)

@@ -1,24 +1,35 @@
-"""The [dataset] table of experiments.toml, as this station takes it."""
+"""The section [dataset] of experiments.toml."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from testbed.fields import Limit, Section
 
 
-@dataclass(frozen=True)
-class DatasetSettings:
+class DatasetSettings(Section):
     """Which source the rows come from, and what each source needs.
 
     ``auto`` takes ``path`` if it is set, else the download if it answers in time, else the generator.
+
+    ``path``: a checkout, or an archive of one; "" is none. ``commit``: all 40 hex digits. ``timeout_s``: how long a
+    download may keep silent. ``seed``: of the generator.
     """
 
     source: Literal["auto", "path", "download", "synthetic"]
-    path: Path | None
-    """A checkout, or an archive of one."""
-    seed: int
-    """Of the generator; not negative."""
-    repository: str
-    commit: str
-    """All 40 hex digits."""
-    timeout_s: float
-    """How long a download may keep silent, in seconds."""
+    path: str
+    repository: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    timeout_s: Limit
+    seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the rows come from ``path``, which is to be set then."""
+        return self.source == "path" or (self.source == "auto" and bool(self.path))
+
+    @property
+    def place(self) -> Path:
+        """Where ``path`` leads. Raises RuntimeError for the home folder of a user who is not there."""
+        return Path(self.path).expanduser()

@@ -46,10 +46,10 @@ def resolve(settings: DatasetSettings, cache: Path) -> Dataset:
 def _choose(settings: DatasetSettings, cache: Path) -> Dataset:
     if settings.source == "synthetic":
         return Synthetic(settings.seed)
-    if settings.source == "path" or (settings.source == "auto" and settings.path):
-        if settings.path is None:
+    if settings.is_path:
+        if not settings.path:
             raise UsageError('source = "path" needs the setting path', "set path under [dataset]")
-        return open_published(settings.path, cache)
+        return open_published(settings.place, cache)
     if settings.source == "download":
         return _downloaded(settings, cache)
     try:
