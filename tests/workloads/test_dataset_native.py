@@ -32,8 +32,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     names = read_folder(real, "path", "real").write(host / "rows")
     assert len(names) == len(FEW)
     root = root_stage(Cache(CACHE), load(PROJECT / "experiments.toml").guest.suite)
-    run_inside("tests.support.native_attacks", [root / "root.tar", host, host / "answer.json"], log=host / "log", timeout=120)
-    seen: dict[str, Any] = json.loads((host / "answer.json").read_text())
+    answer = host / "answer.json"
+    run_inside("tests.support.native_attacks", [root / "root.tar", host, answer], log=host / "log", timeout=120)
+    seen: dict[str, Any] = json.loads(answer.read_text())
     seen["on the host"] = [str(path) for path in host.rglob(MARK)]
     return seen
 
