@@ -24,7 +24,7 @@
 # PAGING_CACHE=DIR says where images and snapshots are, for run.py and the tests (.cache in a checkout of one's own).
 
 PYTHON := .venv/bin/python
-C_PARTS := workloads/alpha measure prefetch peers
+C_PARTS := guest_c workloads/alpha measure prefetch peers
 KVM := /dev/kvm
 BUNDLE := $(CURDIR)/build/nightly
 

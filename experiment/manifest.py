@@ -124,7 +124,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def sources() -> str:
     """SHA-256 (hex) of this program's own files, without what is built of them."""
-    parts = ("testbed", "workloads", "measure", "prefetch", "peers", "configuration", "analysis", "experiment")
+    parts = (
+        "guest_c", "testbed", "workloads", "prefetch", "measure", "peers", "configuration", "analysis", "experiment"
+    )  # fmt: skip
     files = [path for part in parts for path in sorted((PROJECT / part).rglob("*")) if path.is_file()]
     return digest_files(*(path for path in files if not {"build", "__pycache__"} & {*path.parts}))
 

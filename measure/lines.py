@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 LINE_LIMIT = 64 * 1024
-"""Longest line in bytes, newline included: the sampler's own limit (measure/limits.h)."""
+"""Longest line in bytes, newline included: the sampler's own limit (measure/sampler/limits.h)."""
 
 
 class LineTooLong(ValueError):  # noqa: N818 - what is wrong, said as people say it

@@ -1,6 +1,6 @@
 /* Unit test of the taskstats messages and their sums. */
-#include "../exits.h"
-#include "../netlink.h"
+#include "sampler/counters/exits.h"
+#include "sampler/counters/netlink.h"
 
 #include <assert.h>
 #include <linux/acct.h>

@@ -1,5 +1,5 @@
 /* Unit test of the command line and of the host's commands. */
-#include "../options.h"
+#include "sampler/options.h"
 
 #include <assert.h>
 #include <string.h>

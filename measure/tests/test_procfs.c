@@ -1,5 +1,5 @@
 /* Unit test of the parsers, on text as the kernel writes it. */
-#include "../procfs.h"
+#include "sampler/counters/procfs.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Unit test of the mappings that are chosen, whatever the pieces that the text comes in. */
-#include "../mapsfeed.h"
+#include "own_madvise/mapsfeed.h"
 
 #include <assert.h>
 #include <stdint.h>

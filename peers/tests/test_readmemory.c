@@ -1,5 +1,5 @@
 /* Unit test of the reader on made-up processes: a folder like /proc, whose pagemap and mem are sparse files. */
-#include "../readmemory.h"
+#include "peerd/readmemory.h"
 
 #include <assert.h>
 #include <errno.h>

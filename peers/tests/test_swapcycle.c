@@ -1,6 +1,6 @@
 /* Unit test of the swap cycle. The kernel's part is played by this test: its swapoff(2) and swapon(2) keep a file
  * like /proc/swaps, as the first of them runs in another process. */
-#include "../swapcycle.h"
+#include "peerd/swapcycle.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maps.h"
+#include "guest_c/maps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

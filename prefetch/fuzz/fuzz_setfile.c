@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "setfile.h"
+#include "model/setfile.h"
 
 #define GROUP	     "web"
 #define ARENA	     ((size_t)16 << 20)

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "budget.h"
-#include "disks.h"
-#include "procfs.h"
+#include "guest_c/procfs.h"
+#include "kernel/disks.h"
+#include "policy/budget.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -17,8 +17,6 @@ DEB_TREE = build/deb
 DEB_DOC = $(DEB_TREE)/usr/share/doc/prefetchd
 DEB_PATHS = PREFIX=/usr SBINDIR=/usr/sbin MANDIR=/usr/share/man SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system
 
-build/main.o build/prefetchctl.o: packaging/package.mk
-
 install: build/prefetchd build/prefetchctl
 	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(SYSCONFDIR)" "$(DESTDIR)$(UNITDIR)"
 	$(INSTALL) -d "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(MANDIR)/man8"

@@ -1,8 +1,8 @@
-#include "budget.h"
+#include "policy/budget.h"
 
 #include <string.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 static const struct memory plenty = { .total = 100000, .free = 50000, .high = 1000, .headroom = UINT64_MAX };
 

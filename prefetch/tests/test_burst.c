@@ -1,6 +1,6 @@
-#include "burst.h"
+#include "policy/burst.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define MS 1000000u
 

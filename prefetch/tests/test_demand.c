@@ -1,5 +1,5 @@
-#include "check.h"
-#include "learn.h"
+#include "container/learn.h"
+#include "guest_c/tests/check.h"
 
 static struct pool pool;
 

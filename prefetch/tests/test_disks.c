@@ -1,6 +1,6 @@
-#include "disks.h"
+#include "kernel/disks.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 int main(void)
 {

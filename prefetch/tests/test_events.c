@@ -1,11 +1,11 @@
-#include "events.h"
+#include "kernel/events.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 static struct events e;
 

@@ -1,6 +1,6 @@
-#include "faultlog.h"
+#include "container/faultlog.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define LENGTH_NS 500000000u
 

@@ -1,6 +1,6 @@
-#include "follow.h"
+#include "container/follow.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define MS 1000u
 

@@ -1,9 +1,9 @@
-#include "options.h"
+#include "daemon/options.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define EMPTY "/dev/null" /* a configuration file that says nothing, whatever this machine has in /etc */
 
@@ -123,7 +123,7 @@ static void test_every_policy_has_a_name(void)
 	enum policy parsed;
 
 	for (unsigned int i = 0; i < POLICIES; i++)
-		CHECK(policy_parse(policy_name((enum policy)i), &parsed) && (unsigned int)parsed == i);
+		CHECK(policy_parse(policy_names[i], &parsed) && (unsigned int)parsed == i);
 	CHECK(!policy_parse("", &parsed) && !policy_parse("offf", &parsed));
 }
 

@@ -1,6 +1,6 @@
-#include "pace.h"
+#include "policy/pace.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 static void test_what_is_due_when(void)
 {

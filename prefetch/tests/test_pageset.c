@@ -1,6 +1,6 @@
-#include "pageset.h"
+#include "model/pageset.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define ADDRESS UINT64_C(0x7f0000000000)
 

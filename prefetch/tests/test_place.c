@@ -1,9 +1,9 @@
-#include "place.h"
+#include "model/place.h"
 
 #include <string.h>
 
-#include "check.h"
-#include "pageset.h"
+#include "guest_c/tests/check.h"
+#include "model/pageset.h"
 
 static struct pool pool;
 

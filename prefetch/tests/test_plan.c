@@ -1,9 +1,9 @@
-#include "plan.h"
+#include "policy/plan.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 static struct pool pool;
 

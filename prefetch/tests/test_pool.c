@@ -1,4 +1,4 @@
-#include "pool.h"
+#include "model/pool.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define BLOCKS 64
 #define ARENA  ((size_t)BLOCKS * POOL_MIN_BYTES)

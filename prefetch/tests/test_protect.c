@@ -1,12 +1,12 @@
-#include "protect.h"
+#include "kernel/protect.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "procfs.h"
+#include "guest_c/procfs.h"
+#include "guest_c/tests/check.h"
 
 #define MIB ((uint64_t)1 << 20)
 

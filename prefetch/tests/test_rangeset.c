@@ -1,8 +1,8 @@
-#include "rangeset.h"
+#include "model/rangeset.h"
 
 #include <string.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define ROOM  64
 #define SPACE 96 /* keys of the exhaustive comparison */

@@ -1,6 +1,6 @@
-#include "roles.h"
+#include "model/roles.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 enum { HTTPD = 1, REDIS = 2 };
 

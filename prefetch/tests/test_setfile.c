@@ -1,4 +1,4 @@
-#include "setfile.h"
+#include "model/setfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define ARENA	  ((size_t)4 << 20)
 #define GROUP	  "web/app-1.service"

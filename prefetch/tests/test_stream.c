@@ -1,6 +1,6 @@
-#include "stream.h"
+#include "policy/stream.h"
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 static void test_targets_are_taken_piece_by_piece(void)
 {

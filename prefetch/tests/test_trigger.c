@@ -1,9 +1,9 @@
-#include "ring.h"
+#include "kernel/ring.h"
 
 #include <linux/perf_event.h>
 #include <string.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define SIZE 256u
 

@@ -1,9 +1,9 @@
-#include "wake.h"
+#include "policy/wake.h"
 
 #include <string.h>
 
-#include "check.h"
-#include "clock.h"
+#include "guest_c/clock.h"
+#include "guest_c/tests/check.h"
 
 static bool is_refused(enum policy policy, bool active, size_t set_pages, const char *why)
 {

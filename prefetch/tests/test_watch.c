@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "kernel/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define MAX  8
 #define DATA 42

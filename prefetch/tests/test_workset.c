@@ -1,8 +1,8 @@
-#include "workset.h"
+#include "model/workset.h"
 
 #include <string.h>
 
-#include "check.h"
+#include "guest_c/tests/check.h"
 
 #define ROLES	  4
 #define FILES	  3

@@ -18,6 +18,7 @@ KEPT = (
     "analysis",
     "configuration",
     "experiment",
+    "guest_c",
     "measure",
     "peers",
     "prefetch",
@@ -104,13 +105,13 @@ def test_a_new_service(tree: Path) -> None:
 
 def test_a_new_policy(tree: Path) -> None:
     prefetch = tree / "prefetch"
-    put(prefetch / "options.h", "\tPOLICIES", f"\t{told('POLICY_FEW_SIBLINGS,')}\n")
+    put(prefetch / "model" / "options.h", "\tPOLICIES", f"\t{told('POLICY_FEW_SIBLINGS,')}\n")
     put(
-        prefetch / "settings.c",
+        prefetch / "model" / "options.c",
         '\t[POLICY_ORACLE] = "oracle"',
         "\t" + told('[POLICY_FEW_SIBLINGS] = "few-siblings",') + "\n",
     )
-    activation = prefetch / "activation.c"
+    activation = prefetch / "container" / "activation.c"
     put(activation, "\tcase POLICY_SIBLINGS:\n", f"\t{told('case POLICY_FEW_SIBLINGS:')}\n")
     leaves_out = "g->policy == POLICY_SIBLINGS ? faulting"
     assert activation.read_text().count(leaves_out) == 1
@@ -118,8 +119,8 @@ def test_a_new_policy(tree: Path) -> None:
     activation.write_text(activation.read_text().replace(leaves_out, both))
     cut = told("if (g->policy == POLICY_FEW_SIBLINGS) plan_cut(&g->plan, g->learned.npages);")
     put(activation, "\tissue_reserve(&g->issue, &g->plan);\n", f"\t{cut}\n")
-    add(prefetch / "plan.c", block("c", "plan_cut"))
-    put(prefetch / "plan.h", "#endif", "void plan_cut(struct plan *p, uint64_t most);\n\n")
+    add(prefetch / "policy" / "plan.c", block("c", "plan_cut"))
+    put(prefetch / "policy" / "plan.h", "#endif", "void plan_cut(struct plan *p, uint64_t most);\n\n")
     checks = f"\t{told('plan_cut(&p, 512);')}\n\t{told('CHECK(p.pages == 512 && p.n == 2);')}\n"
     put(prefetch / "tests" / "test_plan.c", "\tplan_free(&p);", checks)
     condition = tree / "configuration" / "condition.py"

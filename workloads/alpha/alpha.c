@@ -2,7 +2,7 @@
  *
  * It is service B of the paper, and there only to push service A out of memory. */
 #include "options.h"
-#include "../../prefetch/jsonline.h"
+#include "guest_c/jsonline.h"
 
 #include <errno.h>
 #include <fcntl.h>

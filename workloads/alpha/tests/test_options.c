@@ -1,5 +1,5 @@
 /* Unit test of the command line. */
-#include "../options.h"
+#include "options.h"
 
 #include <assert.h>
 #include <string.h>
