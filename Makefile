@@ -24,9 +24,12 @@
 # PAGING_CACHE=DIR says where images and snapshots are, for run.py and the tests (.cache in a checkout of one's own).
 
 PYTHON := .venv/bin/python
+# The user's own settings of Python and pytest are for the user's own programs.
+unexport PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONSTARTUP PYTHONPLATLIBDIR PYTHONWARNINGS PYTHONOPTIMIZE
+unexport PYTEST_ADDOPTS PYTEST_PLUGINS
 C_PARTS := guest_c workloads/alpha measure prefetch peers
 KVM := /dev/kvm
-BUNDLE := $(CURDIR)/build/nightly
+BUNDLE := build/nightly
 
 REPLICATES ?= 10
 ACCEL ?= auto
@@ -40,7 +43,7 @@ GOOD ?= $(or $(filter-out $(ONE_RUN),$(KEPT)),reference)
 FAIL_ON ?= flipped-claim$(if $(filter reference,$(GOOD)),,$(COMMA)regression$(COMMA)lost)
 
 .PHONY: reproduce test guest-tests guest-forks forks-and-fuzz images check whole fuzz lint setup programs bench
-.PHONY: survival conditions clean
+.PHONY: survival conditions clean host
 .PHONY: kvm nightly-run nightly-compare nightly-bundle nightly-good growth
 
 reproduce: setup
@@ -124,13 +127,13 @@ nightly-good:
 growth: setup
 	$(PYTHON) run.py bench growth
 
-setup: .venv/.installed programs
+setup: programs
 
-.venv/.installed: pyproject.toml testbed/setup.sh testbed/host-packages.txt
-	testbed/setup.sh .venv
-	touch $@
+# Asked for every time, half a second if all is there: what stands in a file of yesterday may have gone since.
+host:
+	@sh testbed/setup/host.sh
 
-programs: .venv/.installed
+programs: host
 	@for part in $(C_PARTS); do $(MAKE) --no-print-directory --silent -C $$part all || exit 1; done
 
 clean:

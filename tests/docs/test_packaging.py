@@ -16,7 +16,6 @@ pytestmark = pytest.mark.whole
 SHIPPED = (
     "run.py",
     "testbed/domain.xml.j2",
-    "testbed/setup.sh",
     "workloads/service_a/dataset/__init__.py",
     "workloads/alpha/build/alpha",
     "measure/build/sampler",
