@@ -56,9 +56,10 @@ if [ "$(id -u)" -eq 0 ] && ! getent passwd libvirt-qemu >/dev/null; then
     useradd --system --user-group --no-create-home --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu
 fi
 
-# venv itself refuses such a folder: a colon ends an entry of PATH.
+# venv itself refuses a colon, which ends an entry of PATH; a line of a .pth file ends where the line ends.
 case $here in
-*:*) die "a Python environment cannot stand in a folder with a colon in its name: $here" "rename the folder" ;;
+*:* | *"
+"*) die "a Python environment cannot stand in a folder with a colon or a line end in its name: $here" "rename the folder" ;;
 esac
 /usr/bin/python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     die "/usr/bin/python3 is older than 3.11, or does not start" "Debian 12 or newer"

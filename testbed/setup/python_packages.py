@@ -5,16 +5,18 @@ It needs nothing but Python and pip: nothing else may be there yet.
 """
 
 import ast
-import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXTRAS = ("dev", "cluster")
+# The line by which the project is found from any folder: https://docs.python.org/3/library/site.html
+POINTER = Path(sysconfig.get_path("purelib"), "container-paging.pth")
 
 # pip's settings that say where packages come from, and how they get here. All others would say what is installed, or
 # where to: https://pip.pypa.io/en/stable/topics/configuration/
@@ -43,15 +45,18 @@ def damage() -> str | None:
     return None
 
 
+def requirements() -> list[str]:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["dependencies"] + [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
+
+
 def lacks() -> list[str]:
     """The requirements of the project, and of all that these require, that are not there in the wanted version."""
     from pip._vendor.packaging.requirements import Requirement
     from pip._vendor.packaging.utils import canonicalize_name
 
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
     there = {canonicalize_name(found.metadata["Name"]): found for found in distributions()}
-    pending = [Requirement(line) for line in [*project["dependencies"], *extras]]
+    pending = [Requirement(line) for line in requirements()]
     seen, missing = set(), []
     while pending:
         wanted = pending.pop()
@@ -62,21 +67,15 @@ def lacks() -> list[str]:
         if found is None or not wanted.specifier.contains(found.version, prereleases=True):
             missing.append(str(wanted))
             continue
-        for line in found.requires or ():
-            further = Requirement(line)
-            if any(
-                further.marker is None or further.marker.evaluate({"extra": extra}) for extra in {"", *wanted.extras}
-            ):
+        for further in map(Requirement, found.requires or ()):
+            extras = {"", *wanted.extras}
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras):
                 pending.append(further)
-    ours = there.get(canonicalize_name(project["name"]))
-    if ours is None or not is_this_checkout(ours):
-        missing.append(project["name"])
     return missing
 
 
-def is_this_checkout(ours: Distribution) -> bool:
-    address = json.loads(ours.read_text("direct_url.json") or "{}")
-    return address.get("url") == PROJECT.as_uri() and address.get("dir_info", {}).get("editable", False)
+def is_found() -> bool:
+    return POINTER.is_file() and POINTER.read_text(encoding="utf-8") == f"{PROJECT}\n"
 
 
 def sources() -> dict[str, str]:
@@ -98,7 +97,7 @@ def sources() -> dict[str, str]:
 def install() -> int:
     environment = {name: value for name, value in os.environ.items() if name[:4] != "PIP_"}
     environment |= {**sources(), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    command = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--editable", f".[{','.join(EXTRAS)}]"]
+    command = [sys.executable, "-I", "-m", "pip", "install", "--quiet", *requirements()]
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
@@ -107,7 +106,11 @@ def main() -> int:
     if wrong:
         print(f"setup: the virtual environment is not whole: {wrong}")
         return 1
-    if "--check" in sys.argv or not lacks():
+    if "--check" in sys.argv:
+        return 0
+    if not is_found():
+        POINTER.write_text(f"{PROJECT}\n", encoding="utf-8")
+    if not lacks():
         return 0
     print("setup: installing the pinned Python packages")
     if install() or lacks():
