@@ -2,16 +2,23 @@
 
 import math
 import os
+import pwd
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from testbed.accelerator import KVM, remembered
 from testbed.errors import DiskFull, HostError
+from testbed.images.namespace import alone, with_sbin
+from testbed.process import run
 
 GIB = 1024**3
+IDS = 65_536  # a Debian tree has users and groups up to 65,535
+TRIAL_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,11 @@ def driver_user() -> Need:
     """Root's embedded driver looks up the user of Debian's build even though it then runs QEMU as the caller."""
     if os.geteuid() != 0:
         return Need("libvirt user", True, "not needed without root", "")
-    there = any(line.startswith("libvirt-qemu:") for line in Path("/etc/passwd").read_text().splitlines())
-    return Need("libvirt user", there, "libvirt-qemu" if there else "no user libvirt-qemu", "make setup")
+    try:
+        pwd.getpwnam("libvirt-qemu")
+    except KeyError:
+        return Need("libvirt user", False, "no user libvirt-qemu", "make setup")
+    return Need("libvirt user", True, "libvirt-qemu", "")
 
 
 def kvm(cache: Path | None) -> Need:
@@ -63,18 +73,46 @@ def kvm(cache: Path | None) -> Need:
     return Need("KVM", True, f"{KVM} opens; the first run tries whether a kernel boots on it", "", optional=True)
 
 
-def subordinate_ids() -> Need:
-    if os.geteuid() == 0:
-        return Need("subordinate ids", True, "not needed as root", "")
-    names = {str(os.getuid()), os.environ.get("USER", "")}
+def namespaces() -> Need:
+    """Whether an image can be built here; found out by what its build begins with: new namespaces, and a mount."""
     try:
-        owners = {line.split(":")[0] for line in Path("/etc/subuid").read_text().splitlines()}
-    except OSError:
-        owners = set()
-    there = bool(names & owners)
-    found = "a range in /etc/subuid" if there else "no range in /etc/subuid"
-    return Need("subordinate ids", there, found, f"sudo usermod --add-subuids 100000-165535 --add-subgids "
-                f"100000-165535 {os.environ.get('USER', 'USER')}")  # fmt: skip
+        mapped = run(
+            [*alone(), "sh", "-c", "mount -t tmpfs none /tmp && cat /proc/self/uid_map && cat /proc/self/gid_map"],
+            env={"PATH": with_sbin()},
+            timeout=TRIAL_SECONDS,
+        )
+    except HostError as error:
+        said = str(error).splitlines()[-1].strip()
+        return Need("namespaces", False, said, remedy_for_namespaces(said))
+    sizes = [int(line.split()[2]) for line in mapped.splitlines()]
+    uids, gids = sum(sizes[: len(sizes) // 2]), sum(sizes[len(sizes) // 2 :])
+    found = f"had, with {min(uids, gids):,} users and groups"
+    return Need("namespaces", min(uids, gids) >= IDS, found, more_ids())
+
+
+def remedy_for_namespaces(said: str) -> str:
+    """The command that lets namespaces be had, by what refused them (user_namespaces(7), sysctl/kernel.rst)."""
+    if os.geteuid() == 0:
+        return "run as root of the machine, or in a container that may mount (--privileged)"
+    refusing = {
+        "kernel/unprivileged_userns_clone": "0",
+        "kernel/apparmor_restrict_unprivileged_userns": "1",
+        "user/max_user_namespaces": "0",
+    }
+    for name, refused in refusing.items():
+        try:
+            value = Path("/proc/sys", name).read_text().strip()
+        except OSError:
+            continue
+        if value == refused:
+            allowed = "15000" if name.startswith("user") else str(1 - int(refused))
+            return f"sudo sysctl {name.replace('/', '.')}={allowed}"
+    return more_ids() if "map" in said or "sub" in said else "as root: sudo make reproduce"
+
+
+def more_ids() -> str:
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    return f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"
 
 
 def disk_space(folder: Path, needed_gib: float) -> Need:
@@ -115,14 +153,37 @@ def writable(folder: Path) -> Need:
 def memory(besides_gib: float, guest_gib: float, guests: int) -> Need:
     """For so many guests at a time, and what is needed besides."""
     needed_gib = besides_gib + guests * guest_gib
-    available = 0.0
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            available = int(line.split()[1]) / 1024**2
+    available = min(psutil.virtual_memory().available, left_to_this_cgroup()) / GIB
     found = f"{available:.1f} GiB available, {needed_gib:.1f} needed"
     fit = int((available - besides_gib) / guest_gib)
     remedy = f"--jobs {fit}" if 0 < fit < guests else "end other programs"
     return Need("memory", available >= needed_gib, found, remedy)
+
+
+def left_to_this_cgroup(proc: Path = Path("/proc/self/cgroup"), tree: Path = Path("/sys/fs/cgroup")) -> float:
+    """What the limits of our control groups leave, in bytes: a container's may lie below the machine's memory.
+
+    Of both versions (cgroup-v2.rst; cgroup-v1/memory.rst, also beside version 2). Without any limit, infinity.
+    """
+    left = math.inf
+    for line in proc.read_text(errors="replace").splitlines():
+        _, controllers, own = line.split(":", 2)
+        if controllers == "":
+            top, names = tree, ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            top, names = tree / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        group = top / own.strip("/")
+        for folder in (group, *group.parents[: len(group.relative_to(top).parts)]):
+            try:
+                limit, used = ((folder / name).read_text().strip() for name in names)
+                stat = dict(entry.split() for entry in (folder / "memory.stat").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if limit != "max":
+                left = min(left, int(limit) - int(used) + int(stat.get("inactive_file", 0)))
+    return left
 
 
 def tools(cache: Path | None = None) -> list[Need]:
@@ -134,7 +195,7 @@ def tools(cache: Path | None = None) -> list[Need]:
         kvm(cache),
         tool("mmdebstrap", "mmdebstrap", "mmdebstrap"),
         tool("uidmap", "newuidmap", "uidmap"),
-        subordinate_ids(),
+        namespaces(),
         tool("compiler", "gcc", "gcc libc6-dev make"),
         tool("mke2fs", "mke2fs", "e2fsprogs"),
         tool("mkswap", "mkswap", "util-linux"),

@@ -116,7 +116,7 @@ def main() -> int:
     if install() or lacks():
         print(
             "setup: the pinned Python packages could not be installed\n"
-            "  way out: a network, or pip's own settings for an index that is within reach; then the same command again",
+            "  way out: a network, or pip's settings for an index within reach; then the same command again",
             file=sys.stderr,
         )
         return 3
