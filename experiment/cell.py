@@ -25,8 +25,8 @@ from measure.validity import Facts, check_cell
 from testbed import ledger
 from testbed.errors import DiskFull, UsageError
 from testbed.guest import ALPHA_PORT, MEASURE_PORT, PEER_PORT, PREFETCH_PORT, Guest
-from testbed.shell import Shell
-from testbed.watch import CONSOLE_BYTES
+from testbed.ssh.shell import Shell
+from testbed.supervision.watch import CONSOLE_BYTES
 from workloads.request import Expected
 from workloads.topology import MEASURED
 

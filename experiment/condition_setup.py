@@ -9,7 +9,7 @@ import prefetch.install
 from configuration.condition import Condition
 from configuration.resolved import CellSettings, SnapshotSettings
 from measure.recording import EventStream
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 from workloads.alpha import install as alpha_install
 from workloads.alpha.settings import AlphaSettings
 from workloads.topology import ALPHA, MEASURED, TOPOLOGIES, Topology

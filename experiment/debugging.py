@@ -15,7 +15,7 @@ from experiment.run_folder import Store, read_last
 from measure.packed import Damaged, read_stored
 from testbed.errors import UsageError, nearest, printable
 from testbed.guest import Guest, is_active
-from testbed.watch import CONSOLE_BYTES
+from testbed.supervision.watch import CONSOLE_BYTES
 
 CONSOLE = "console.log"
 KNOWN_HOSTS = "known_hosts"

@@ -14,7 +14,7 @@ from pathlib import Path
 from testbed.connection import embedded_log
 from testbed.errors import GuestLost, HarnessError
 from testbed.guest import Guest
-from testbed.watchdog import STACKS
+from testbed.supervision.watchdog import STACKS
 
 EVIDENCE = "evidence"
 DMESG_S = 20.0  # for a guest that may be in no state to answer

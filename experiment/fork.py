@@ -8,7 +8,7 @@ from configuration.resolved import SnapshotSettings
 from experiment.snapshot import Snapshot
 from testbed.connection import connect
 from testbed.guest import Guest, restore
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 
 
 @contextmanager

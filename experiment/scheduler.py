@@ -19,7 +19,7 @@ from experiment.redraws import Redraws
 from experiment.run_folder import UNSUPPORTED, Store
 from testbed import host
 from testbed.errors import HostError, RunStopped
-from testbed.watch import FORK_ROOT_MB, room_mb
+from testbed.supervision.watch import FORK_ROOT_MB, room_mb
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from testbed.domain import TEMPLATES, Disks
 from testbed.errors import CellError, GuestError, GuestLost
 from testbed.guest import ALPHA_PORT, Guest, Hardware, boot
 from testbed.images.image import Image
-from testbed.shell import PRESSED_S, Shell
+from testbed.ssh.shell import PRESSED_S, Shell
 from workloads.alpha import install as alpha_install
 from workloads.request import Expected, request
 from workloads.services import RECIPE as SERVICE_FILES

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed.guest import MEASURE_PORT, PORT_FOLDER
-from testbed.shell import File
+from testbed.ssh.shell import File
 
 BINARY = Path(__file__).parent / "build" / "sampler"
 PORT = f"{PORT_FOLDER}/{MEASURE_PORT}"

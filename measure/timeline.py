@@ -9,7 +9,7 @@ from measure.recording import Event, EventStream, SampleStream
 from measure.settings import StepSettings
 from measure.stream import Mark, Start, Stop, Tick
 from testbed.guest import Guest
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 from workloads.request import Response, request
 from workloads.topology import Topology
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from testbed.errors import Unsupported
 from testbed.guest import PEER_PORT, PORT_FOLDER
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 
 BUILD = Path(__file__).parent / "build"
 PEERD, OWN_MADVISE = BUILD / "peerd", BUILD / "own_madvise.so"

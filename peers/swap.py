@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from peers.install import PAIRS, refuse_unsupported
-from testbed.shell import PRESSED_S, Shell
+from testbed.ssh.shell import PRESSED_S, Shell
 
 DISK = "/dev/vdb"
 # DEVICE, or "zram" and its MiB; then pairs of file and value.

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefetch.settings import PrefetcherSettings
 from testbed.cpus import first_alone
 from testbed.guest import PORT_FOLDER, PREFETCH_PORT
-from testbed.shell import PRESSED_S, File, Shell
+from testbed.ssh.shell import PRESSED_S, File, Shell
 
 BUILD = Path(__file__).parent / "build"
 TOUCHER = BUILD / "toucher"  # for benchmark and tests alone

@@ -7,7 +7,7 @@ kprobe comes or goes: the guest panics now and then. With one CPU at work nothin
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 
 SWITCH = 'for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo "$1" > $cpu; done'
 

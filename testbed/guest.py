@@ -17,9 +17,9 @@ from testbed.errors import GuestError, GuestLost, ShellSilent
 from testbed.images.image import Image
 from testbed.process import run, tail
 from testbed.settings import GuestSettings
-from testbed.shell import Shell, free_port, open_shell
-from testbed.watch import FORK_ROOT_MB, WARMING_ROOT_MB, Growth, Watch, growths, room_mb, watching, whole_mb
-from testbed.watchdog import limited
+from testbed.ssh.shell import Shell, free_port, open_shell
+from testbed.supervision.watch import FORK_ROOT_MB, WARMING_ROOT_MB, Growth, Watch, growths, room_mb, watching, whole_mb
+from testbed.supervision.watchdog import limited
 
 CONSOLE = "console.log"
 TAKEN = "Could not set up host forwarding rule"  # QEMU's words for a port that somebody else has
@@ -69,7 +69,7 @@ class Guest:
         return self.forwards[GUEST_HTTP]
 
     def alive(self) -> None:
-        """Raises GuestLost if the guest is gone, and what else is wrong with it by now (testbed.watch)."""
+        """Raises GuestLost if the guest is gone, and what else is wrong with it by now (testbed.supervision.watch)."""
         gone = self.watch.gone.is_set() or not is_active(self.domain)
         if trouble := self.watch.look():  # after that, so that its last words are there
             raise trouble

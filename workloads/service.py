@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from testbed.cache import Cache
 from testbed.fields import Section
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 
 
 class Stage(Protocol):

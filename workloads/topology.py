@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from testbed.shell import PRESSED_S, File, Shell
+from testbed.ssh.shell import PRESSED_S, File, Shell
 
 WORKLOADS = Path(__file__).parent
 MIB = 1024 * 1024

@@ -15,7 +15,7 @@ from experiment.prepare import Prepared
 from prefetch.install import BINARIES, TOUCHER, stop
 from testbed.errors import GuestError
 from testbed.guest import Guest
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 
 PLACE = "/root/rig"  # in the guest
 UNIT = "rig"

@@ -24,8 +24,8 @@ from testbed import ledger
 from testbed.cache import Cache
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest
-from testbed.shell import Shell
-from testbed.terminal import attach
+from testbed.ssh.shell import Shell
+from testbed.ssh.terminal import attach
 from workloads.topology import MEASURED
 
 

@@ -11,8 +11,8 @@ from testbed.cache.checksums import identity
 from testbed.errors import HostError
 from testbed.images.disk import IMAGES, listed
 from testbed.images.namespace import alone, run_inside, with_sbin
-from testbed.keys import make_keys
 from testbed.process import run
+from testbed.ssh.keys import make_keys
 
 log = logging.getLogger(__name__)
 

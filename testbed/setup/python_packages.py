@@ -47,7 +47,8 @@ def damage() -> str | None:
 
 def requirements() -> list[str]:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["dependencies"] + [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
+    lines: list[str] = project["dependencies"]
+    return lines + [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
 
 
 def lacks() -> list[str]:

@@ -27,10 +27,10 @@ from experiment.commands.shell import Wanted, as_wanted
 from experiment.prepare import prepare
 from experiment.progress import Progress
 from experiment.run_folder import Store
-from testbed import terminal
 from testbed.cache import Cache, default_cache
-from testbed.keys import make_pair
 from testbed.process import PROJECT
+from testbed.ssh import terminal
+from testbed.ssh.keys import make_pair
 
 pytestmark = pytest.mark.guest
 long = pytest.mark.skipif(not os.environ.get("PAGING_SURVIVAL"), reason="takes long: make survival")

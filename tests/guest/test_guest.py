@@ -25,7 +25,7 @@ from testbed.accelerator import ASKED_SECONDS, choose, probe
 from testbed.cache import Cache, default_cache
 from testbed.guest import Guest
 from testbed.process import PROJECT
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 from workloads.service_a.dataset import EXPECTED_ROWS
 
 pytestmark = pytest.mark.guest

@@ -30,8 +30,8 @@ from experiment.cell import Outcome
 from experiment.progress import Progress, log_handler
 from measure.lines import Lines, LineTooLong
 from testbed.errors import MESSAGE_LIMIT, GuestError
-from testbed.keys import make_keys
 from testbed.process import PROJECT
+from testbed.ssh.keys import make_keys
 
 REFERENCE = PROJECT / "results" / "reference"
 BARS = load(PROJECT / "experiments.toml").bars.model_copy(update={"resamples": 199})

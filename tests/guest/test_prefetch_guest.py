@@ -15,7 +15,7 @@ from experiment.bench.rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, o
 from experiment.prepare import Prepared
 from testbed.errors import GuestError
 from testbed.process import PROJECT
-from testbed.shell import File
+from testbed.ssh.shell import File
 from workloads.request import request
 
 pytestmark = FORKS

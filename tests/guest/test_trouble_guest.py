@@ -20,7 +20,6 @@ from experiment.prepare import Prepared
 from measure.recording import SampleStream
 from measure.stream import Mark
 from testbed import guest as guests
-from testbed import watch, watchdog
 from testbed.connection import connect
 from testbed.errors import (
     ChannelSilent,
@@ -36,7 +35,8 @@ from testbed.errors import (
 )
 from testbed.guest import MEASURE_PORT, Guest, restore
 from testbed.ledger import programs
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
+from testbed.supervision import watch, watchdog
 from workloads.request import request
 
 pytestmark = FORKS
@@ -139,7 +139,7 @@ def test_a_command_that_does_not_end(shell: Shell) -> None:
 
 
 def test_a_command_that_says_too_much(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testbed.shell.OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr("testbed.ssh.shell.OUTPUT_BYTES", 100_000)
     with pytest.raises(HarnessError, match="more than 100000 bytes"):
         shell.run("cat", "/dev/zero")
 

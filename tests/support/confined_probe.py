@@ -1,4 +1,4 @@
-"""What a program in a root tree can see and do; runs in testbed.images.namespace, for tests/testbed/test_confined.py.
+"""What a program in a root tree can see and do; runs in testbed.images.namespace, for test_confined.py.
 
 The tree has the host's own programs, and a user.
 """

@@ -14,7 +14,7 @@ import pytest
 
 from testbed.errors import GuestError, HostError
 from testbed.images.disk import IMAGES, listed
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 from workloads.request import Expected, RowSum
 from workloads.service_c import deploy
 from workloads.service_c.database import check

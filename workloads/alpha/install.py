@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from testbed.guest import ALPHA_PORT, PORT_FOLDER
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 from workloads.alpha.settings import AlphaSettings
 
 BINARY = Path(__file__).parent / "build" / "alpha"

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from testbed.errors import GuestError
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 from workloads.service import Service
 from workloads.service_a.settings import ServiceASettings
 from workloads.topology import render

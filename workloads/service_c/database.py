@@ -18,7 +18,7 @@ from testbed.images.confined import add_devices, feed, output, run_confined
 from testbed.images.namespace import memory_tree, unpack
 from testbed.images.server import served
 from testbed.process import run
-from testbed.shell import File
+from testbed.ssh.shell import File
 from workloads.request import Expected, RowSum
 from workloads.service_a.database import CLIENT, USER, owner, rdbms
 from workloads.service_c.deploy import VALKEY_SOCKET, files

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from testbed.errors import GuestError
-from testbed.shell import File, Shell
+from testbed.ssh.shell import File, Shell
 from workloads.service import Service
 from workloads.service_c.settings import ServiceCSettings
 from workloads.service_c.stage import valkey_stage

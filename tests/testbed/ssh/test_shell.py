@@ -10,11 +10,11 @@ import paramiko
 import pytest
 
 from testbed import guest as guests
-from testbed import shell as shells
 from testbed.errors import ChannelSilent, GuestError, GuestLost, GuestPanicked, ShellSilent
 from testbed.guest import Guest
 from testbed.images.image import Image
-from testbed.shell import File, Shell
+from testbed.ssh import shell as shells
+from testbed.ssh.shell import File, Shell
 
 
 class Client:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import paramiko
 
 from testbed.errors import GuestError, UsageError
-from testbed.shell import Shell
+from testbed.ssh.shell import Shell
 
 CHUNK = 65536
 WINDOW_BYTES = 2 * 1024 * 1024  # paramiko.common.DEFAULT_WINDOW_SIZE

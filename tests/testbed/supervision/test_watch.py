@@ -18,7 +18,7 @@ import libvirt
 import pytest
 
 from testbed import guest as guests
-from testbed import ledger, watch, watchdog
+from testbed import ledger
 from testbed.connection import start_event_loop
 from testbed.domain import Disks
 from testbed.errors import (
@@ -34,8 +34,9 @@ from testbed.errors import (
 from testbed.guest import Hardware
 from testbed.images.image import Image
 from testbed.settings import GuestSettings
-from testbed.watch import ConsoleReader, Watch, growths, room_mb, trouble_in, whole_mb
-from testbed.watchdog import limited
+from testbed.supervision import watch, watchdog
+from testbed.supervision.watch import ConsoleReader, Watch, growths, room_mb, trouble_in, whole_mb
+from testbed.supervision.watchdog import limited
 
 PANIC = "[   12.345678] Kernel panic - not syncing: sysrq triggered crash"
 KILLED = "[   99.0] Out of memory: Killed process 512 (mariadbd) total-vm:1432100kB, anon-rss:600000kB"

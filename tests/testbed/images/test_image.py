@@ -5,7 +5,7 @@ from pathlib import Path
 
 from testbed.images.disk import IMAGES, install_keys, install_overlay, listed
 from testbed.images.image import package_versions
-from testbed.keys import make_keys
+from testbed.ssh.keys import make_keys
 
 
 def test_lists_have_no_comments_and_no_blanks() -> None:

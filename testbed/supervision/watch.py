@@ -26,7 +26,7 @@ from testbed.errors import (
     LibvirtStuck,
     LogFlood,
 )
-from testbed.watchdog import limited
+from testbed.supervision.watchdog import limited
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Growth:
             return None
         return self.error(
             f"the guest wrote {size / 1e6:.1f} MB {self.where}, {self.limit / 1e6:.1f} are the limit: it was ended",
-            "have what runs in the guest write less (the limits are in testbed/watch.py)",
+            "have what runs in the guest write less (the limits are in testbed/supervision/watch.py)",
         )
 
 
