@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""The command line of the experiment harness. Its words are data of experiment/commandline.py. See README.md."""
+"""The command line of the experiment harness; see README.md.
+
+Its words are data of experiment/commandline.py, and experiment/commands/ does what they say.
+"""
 
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
@@ -62,21 +67,27 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def dispatch(words: Sequence[str]) -> int:
+    """Have the command that the words name do its work; its module is imported only now, as help is to be quick."""
     try:
-        given = commandline.read(words)
+        said = commandline.read(words)
     except SystemExit:  # argparse has shown help
         return 0
     try:
-        from experiment.commands import dispatch
+        from experiment.choices import placed
         from experiment.interrupts import Interrupts
+        from experiment.progress import set_up_log
+
+        command = import_module(said.module)
     except ModuleNotFoundError as missing:
-        if given.command == "doctor":
+        if said.command == "doctor":
             from testbed import host
 
             host.show(host.tools(), print)
         raise HostError(f"the module {missing.name} is missing", "make setup") from missing
+    set_up_log(logging.DEBUG if said.verbose else logging.WARNING)
     with Interrupts():
-        return dispatch.dispatch(given)
+        code: int = command.run(placed(said))
+        return code
 
 
 def bug(error: Exception) -> str:

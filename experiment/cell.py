@@ -13,9 +13,9 @@ from configuration.condition import Condition
 from configuration.plan import Cell
 from configuration.resolved import CellSettings
 from experiment import condition_setup, failure
+from experiment.building.snapshot import Snapshot
 from experiment.fork import paused_fork
 from experiment.run_folder import Journal
-from experiment.snapshot import Snapshot
 from measure import hostuse
 from measure.packed import Damaged, read_stored, stored
 from measure.recording import EventStream, SampleStream

@@ -1,5 +1,7 @@
 """The command line as data: options, the commands that use them, exit codes; and what is said of any other word.
 
+A command's module has a function ``run`` that takes what the words say and returns the exit code.
+
 Nothing is imported here that takes time: whoever asks for help has it at once.
 """
 
@@ -145,6 +147,11 @@ class Command:
     help: str
     uses: tuple[str, ...]
     arguments: tuple[Argument, ...] = ()
+    folder: str = ""  # of its module, below experiment/commands/
+
+    @property
+    def module(self) -> str:
+        return ".".join(filter(None, ("experiment.commands", self.folder, self.name or "reproduce")))
 
 
 THE_RUN = Argument("run", "RUN", RUN, "latest")
@@ -182,12 +189,12 @@ COMMANDS = (
                       "time, disk and report grow with the number of cells (no guest)", "harness",
                       one_of("harness", "prefetcher", "growth")),)),
     Command("certificate", "a key and a certificate for --tls, which is all that lets one in", ("days",),
-            (Argument("folder", "FOLDER", "to make; copied to every host of a run", type=given_path),)),
+            (Argument("folder", "FOLDER", "to make; copied to every host of a run", type=given_path),), "cluster"),
     Command("scheduler", "where runs and workers find each other (docs/cluster.md)", ("cache", "tls", "let_anyone_in"),
-            (Argument("address", "ADDRESS", "of this host, to listen at: tls://HOST:8786"),)),
+            (Argument("address", "ADDRESS", "of this host, to listen at: tls://HOST:8786"),), "cluster"),
     Command("worker", "run cells for the runs of other hosts (docs/cluster.md)",
             ("cache", "cache_limit", "tls", "let_anyone_in", "guests", "host", "port"),
-            (Argument("address", "ADDRESS", "of the scheduler: tls://HOST:8786"),)),
+            (Argument("address", "ADDRESS", "of the scheduler: tls://HOST:8786"),), "cluster"),
 )  # fmt: skip
 BY_COMMAND = {command.name: command for command in COMMANDS}
 
@@ -249,6 +256,7 @@ def parser(command: Command) -> Parser:
             argument.name, metavar=argument.metavar, help=argument.help, type=argument.type,
             nargs="?" if argument.default is not None else None, default=argument.default,
         )  # fmt: skip
+    made.set_defaults(module=command.module)
     for one in options_of(command):
         made.add_argument(*one.flags, help=one.help, default=one.default, **one.keywords)
     return made
@@ -265,9 +273,9 @@ def read(words: Sequence[str]) -> argparse.Namespace:
     SystemExit after help was shown.
     """
     command, rest = split(words)
-    given = parser(command).parse_args(rest)
+    said = parser(command).parse_args(rest)
     defaults = {one.name: one.default for one in OPTIONS}
-    return argparse.Namespace(**{**defaults, **vars(given), "command": command.name})
+    return argparse.Namespace(**{**defaults, **vars(said), "command": command.name})
 
 
 def split(words: Sequence[str]) -> tuple[Command, list[str]]:

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from configuration.resolved import SnapshotSettings
-from experiment.snapshot import Snapshot
+from experiment.building.snapshot import Snapshot
 from testbed.connection import connect
 from testbed.guest import Guest, restore
 from testbed.ssh.shell import Shell

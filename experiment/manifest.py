@@ -13,7 +13,7 @@ import measure.install
 import prefetch.install
 import workloads.alpha.install
 from configuration.load import Configuration
-from experiment.prepare import Prepared
+from experiment.building.prepare import Prepared
 from experiment.run_folder import Store
 from testbed.accelerator import machine_key
 from testbed.cache import digest_files

@@ -22,7 +22,7 @@ from configuration.load import Configuration, check, parsed, read_configuration
 from configuration.plan import Cell, Plan
 from configuration.plan_file import read_plan
 from measure.quota import EVENT_BYTES
-from testbed.errors import HostError, Unsupported, UsageError, nearest
+from testbed.errors import HostError, Unsupported, UsageError, nearest, printable
 from testbed.files.documents import Fault, parse_json, read_bounded
 from testbed.files.plain import require_plain, write_text
 
@@ -119,6 +119,15 @@ class Store:
     def manifest(self) -> dict[str, Any]:
         """{} before it is written. Raises UsageError if it is damaged."""
         return read_manifest(self.folder) if (self.folder / "manifest.json").exists() else {}
+
+    def cell(self, name: str) -> Cell:
+        """The cell of that name in the plan. Raises UsageError naming those that there are."""
+        cells = {cell.name: cell for cell in self.plan().cells}
+        if name in cells:
+            return cells[name]
+        near = nearest(name, cells, listed=False)
+        there = printable(", ".join(sorted(cells)))
+        raise UsageError(f"run {self.run} has no cell {name!r}{near}", f"its cells: {there}")
 
     def cell_folder(self, cell: Cell) -> Path:
         return self.folder / "cells" / cell.name

@@ -31,11 +31,11 @@ from experiment.bench.replay import Replay, open_recording, open_replay
 from experiment.bench.scaling import Growth, Size, growths, missed, redrawn
 from experiment.cell import Outcome
 from experiment.manifest import suite_used
-from experiment.places.pools import InThisThread, this_host
+from experiment.open_run import settings_of
+from experiment.places.this_host import InThisThread, this_host
 from experiment.progress import Progress, Watched
-from experiment.reading import settings_of
 from experiment.run_folder import Store, write_json
-from experiment.scheduler import Runner
+from experiment.scheduling.runner import Runner
 from experiment.terminal.table import show
 from testbed import ledger
 from testbed.cache import State, state

@@ -16,10 +16,10 @@ from rich.table import Table
 
 from configuration.load import Configuration
 from configuration.plan import Cell, bases, make_plan
+from experiment.building.prepare import Prepared, prepare
+from experiment.building.snapshot import TIMES
 from experiment.cell import Task, perform
-from experiment.prepare import Prepared, prepare
 from experiment.progress import Progress
-from experiment.snapshot import TIMES
 from experiment.terminal.table import show
 from measure.stream import Record, Stop, Tick, read_stream
 from testbed import ledger

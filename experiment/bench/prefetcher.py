@@ -17,7 +17,7 @@ from analysis.estimates.statistics import Estimate, Settings, estimate, ratio_of
 from configuration.condition import LXC
 from configuration.load import Configuration
 from experiment.bench.rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
-from experiment.prepare import Prepared, prepare
+from experiment.building.prepare import Prepared, prepare
 from experiment.progress import Progress, clock
 from experiment.terminal.table import show, table_of
 from testbed import ledger

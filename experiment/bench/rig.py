@@ -10,8 +10,8 @@ from typing import Any
 
 from configuration.condition import LXC
 from configuration.load import Configuration
+from experiment.building.prepare import Prepared
 from experiment.fork import fork
-from experiment.prepare import Prepared
 from prefetch.install import BINARIES, TOUCHER, stop
 from testbed.errors import GuestError
 from testbed.guest import Guest

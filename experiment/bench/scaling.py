@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from analysis.estimates.numbers import number, several
-from experiment.redraws import Redraws
+from experiment.scheduling.drawing import Redraws
 
 # Not in experiments.toml: these are about the harness, and no run is to be refused or become another by them.
 MOST_REPORT_S = 60.0  # whoever waits longer does something else meanwhile

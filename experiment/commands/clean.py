@@ -1,20 +1,22 @@
 """`run.py clean`: ends and removes what killed runs left behind; with --images, the images and snapshots, too."""
 
+import argparse
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-
+from experiment.leftovers import leftovers
+from experiment.terminal.console import Console
 from experiment.terminal.table import show, table_of
-from testbed import ledger
 from testbed.cache import Cache, Entry
 
 
-def main(cache: Cache, console: Console, *, images: bool, dry_run: bool) -> int:
+def run(words: argparse.Namespace) -> int:
     """What is to go is said first. Results are never touched, nor what a living process uses.
 
     Raises HostError if something cannot be removed.
     """
+    cache, console = Cache(words.cache), Console()
+    images, dry_run = words.images, words.dry_run
     found = leftovers(cache, dry_run=True)
     for line in found:
         console.print(f"{'would remove' if dry_run else 'removing'} {line}")
@@ -39,18 +41,6 @@ def gigabytes(entries: Sequence[Entry]) -> str:
     return f"{sum(entry.bytes for entry in entries if not entry.in_use) / 1e9:.1f} GB"
 
 
-def leftovers(cache: Cache, *, dry_run: bool = False) -> list[str]:
-    """What killed runs have left, a line each; removed, but for ``dry_run``."""
-    found = [described(left) for left in (ledger.leftovers if dry_run else ledger.reconcile)(cache.directory)]
-    return found + [f"{folder}, half built" for folder in (cache.leftovers if dry_run else cache.remove_leftovers)()]
-
-
 def row(entry: Entry) -> tuple[str, str, str]:
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
     return entry.folder.name, f"{entry.bytes / 1e9:.2f}", used
-
-
-def described(leftover: ledger.Leftover) -> str:
-    """A leftover in a line: the folder, its size, and the processes that ran in it."""
-    running = f", and {', '.join(f'process {pid}' for pid in leftover.processes)}" if leftover.processes else ""
-    return f"{leftover.folder} ({leftover.bytes / 1e6:.1f} MB){running}"

@@ -1,15 +1,16 @@
 """`run.py compare`: two runs side by side, on the terminal and as Markdown, and the exit code."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
-
-from rich.console import Console
 
 from analysis.comparison.compare import Comparison, compare
 from analysis.comparison.words import CAPTION, HEADINGS, heads, in_words, markdown, row
 from analysis.study import Study
 from analysis.words.markdown import escaped
-from experiment.reading import open_study
+from experiment.choices import refuse_no_file
+from experiment.open_run import open_study
+from experiment.terminal.console import Console
 from experiment.terminal.table import show, table_of
 from testbed.errors import UsageError
 
@@ -22,23 +23,31 @@ FAILURES: dict[str, Callable[[Comparison], list[str]]] = {
 }
 
 
-def main(results: Path, words: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console) -> int:
+def run(words: argparse.Namespace) -> int:
+    if words.summary and words.summary != TERMINAL:
+        refuse_no_file("--summary", words.summary)
+    return show_and_judge(words.results, (words.run_a, words.run_b), words.fail_on, words.summary, Console())
+
+
+def show_and_judge(
+    results: Path, names: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console
+) -> int:
     """Exit code 1 where B has something that ``fail_on`` names: words of FAILURES, separated by commas.
 
     ``summary``: the file that the Markdown is appended to; TERMINAL stands for standard output. Raises UsageError,
     which the file tells, too: whoever reads it does not see the terminal.
     """
     try:
-        return compared(results, words, fail_on, summary, console)
+        return compared(results, names, fail_on, summary, console)
     except UsageError as error:
         if summary and summary != TERMINAL:
             write(summary, f"## Two runs side by side: not compared\n\n- {escaped(str(error))}\n\n", console)
         raise
 
 
-def compared(results: Path, words: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console) -> int:
+def compared(results: Path, names: tuple[str, str], fail_on: str | None, summary: Path | None, console: Console) -> int:
     wanted = kinds(fail_on)
-    (a, of_a), (b, of_b) = (open_side(results, word) for word in words)
+    (a, of_a), (b, of_b) = (open_side(results, word) for word in names)
     if bool(of_a) != bool(of_b):
         raise UsageError("name a condition of both runs, or of none", "compare RUN_A:CONDITION RUN_B:CONDITION")
     found = compare(a, b, [(of_a, of_b)] if of_a else [])

@@ -5,7 +5,7 @@ from rich.console import Console
 from configuration.duration import Estimate
 from configuration.load import Configuration
 from configuration.plan import Plan
-from experiment.given import CACHE_GIB
+from experiment.needs import CACHE_GIB
 from experiment.progress import clock
 
 

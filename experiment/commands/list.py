@@ -1,16 +1,16 @@
 """`run.py list`: the runs that there are, a line each."""
 
+import argparse
 import csv
 import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from analysis.judgements.claims import VERDICTS
 from configuration.plan_file import read_plan
 from experiment.run_folder import LATEST, Store
+from experiment.terminal.console import Console
 from experiment.terminal.table import show, table_of
 from testbed.errors import UsageError, printable
 from testbed.files.documents import Fault, read_bounded
@@ -30,8 +30,9 @@ class Row:
     claims: str = ""
 
 
-def main(results: Path, console: Console) -> int:
+def run(words: argparse.Namespace) -> int:
     """The oldest first. A folder that is no readable run is listed with what is wrong with it."""
+    results, console = words.results, Console()
     if (results.exists() and not results.is_dir()) or (results.is_symlink() and not results.exists()):
         raise UsageError(f"--results {results} is no folder", "name one that is")
     folders = sorted(path.parent for path in results.glob("*/plan.json") if not path.parent.is_symlink())

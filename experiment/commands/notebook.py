@@ -1,5 +1,6 @@
 """`run.py notebook`: an executed copy of analysis/review.ipynb in a run."""
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -8,12 +9,18 @@ import nbformat
 from traitlets.config import Config
 
 from experiment.run_folder import Store
+from experiment.terminal.console import Console
 from testbed.errors import HostError
 from testbed.files.plain import write_text
 from testbed.process import PROJECT
 
 NOTEBOOK = PROJECT / "analysis" / "review.ipynb"
 LIMIT_S = 600  # a cell of the notebook
+
+
+def run(words: argparse.Namespace) -> int:
+    Console().print(str(execute(Store.open(words.results, words.run))))
+    return 0
 
 
 def execute(store: Store) -> Path:

@@ -1,5 +1,6 @@
 """`run.py pack`: a copy of a run that is small enough to be committed or sent, and reported like the run itself."""
 
+import argparse
 import gzip
 import json
 import logging
@@ -17,8 +18,9 @@ from analysis.study import study
 from configuration.load import parsed
 from experiment.cell import TRACE
 from experiment.failure import EVIDENCE
-from experiment.reading import settings_of
-from experiment.run_folder import Store, digest, read_first
+from experiment.open_run import settings_of
+from experiment.run_folder import LATEST, Store, digest, read_first
+from experiment.terminal.console import Console
 from measure.packed import PACKED
 from measure.quota import STREAM_BYTES
 from testbed.connection import EMBEDDED
@@ -36,6 +38,14 @@ KEPT = ("configuration.toml", "plan.json", "manifest.json")
 PRIVATE = (("dataset", "path", ""), ("testbed", "libvirt_uri", EMBEDDED))  # settings, and what they are usually
 DOMAIN = "domain.xml"
 LEDGER = "cell.jsonl"  # its last record quotes errors
+
+
+def run(words: argparse.Namespace) -> int:
+    store, target = Store.open(words.results, words.run), words.results / words.name
+    if words.name == LATEST or store.folder in target.resolve().parents:
+        raise UsageError(f"{words.name!r} is no name for a copy of that run", "pack RUN another-name")
+    Console().print(str(pack(store, target)))
+    return 0
 
 
 def pack(store: Store, target: Path) -> Path:

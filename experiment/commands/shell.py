@@ -1,5 +1,6 @@
 """`run.py shell`: a root shell in a fork of its own, of a warm snapshot as it is or as a cell of a run has it."""
 
+import argparse
 import sys
 import time
 from collections.abc import Iterator
@@ -7,20 +8,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from configuration.difference import differences
 from configuration.load import SHIPPED, Configuration
 from configuration.plan import Cell
 from configuration.resolved import CellSettings, SnapshotSettings
-from experiment import condition_setup
+from experiment import condition_setup, needs
+from experiment.building.prepare import Prepared, prepare
 from experiment.cell import read_trace
-from experiment.debugging import named
+from experiment.choices import configuration
 from experiment.fork import fork
-from experiment.prepare import Prepared, prepare
+from experiment.leftovers import open_cache
 from experiment.progress import Progress
 from experiment.run_folder import Store
-from testbed import ledger
+from experiment.terminal.console import Console
+from testbed import host, ledger
 from testbed.cache import Cache
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest
@@ -41,7 +42,15 @@ class Wanted:
     differences: tuple[str, ...] = ()  # a line a setting in which the run is not as experiments.toml says
 
 
-def main(wanted: Wanted, cache: Cache, console: Console) -> int:
+def run(words: argparse.Namespace) -> int:
+    """Standard output is the guest's: what is ours goes to standard error."""
+    wanted = choose(configuration(words), words.results, words.run, words.what)
+    host.require(needs.of_run(words.cache, wanted.configuration))
+    console = Console(stderr=True)
+    return fork_and_attach(wanted, open_cache(words.cache, console), console)
+
+
+def fork_and_attach(wanted: Wanted, cache: Cache, console: Console) -> int:
     """A shell in a fork of what is wanted until it is left; the shell's exit code. Everything is gone afterwards.
 
     ``console`` is not to be standard output, which is the guest's. Raises GuestError if the guest is lost.
@@ -68,13 +77,13 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
         return Wanted(settings, settings.for_base(bases[what]))
     try:
         store = Store.open(results, run)
-        cell = named(store, what)
+        cell = store.cell(what)
     except UsageError as error:
         raise UsageError(f"{what!r} is no snapshot ({', '.join(bases)}), and {error.args[0]}", error.hint) from error
-    configuration = store.configuration().on_the_host_of(settings)
-    own = configuration.for_condition(cell.condition)
+    its = store.configuration().on_the_host_of(settings)
+    own = its.for_condition(cell.condition)
     trace = read_trace(store.cell_folder(cell)) if own.condition.policy == "oracle" else b""
-    return Wanted(configuration, own, cell, store, trace, tuple(differences(settings, configuration)))
+    return Wanted(its, own, cell, store, trace, tuple(differences(settings, its)))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from experiment.cell import Outcome
 from experiment.places import archive
 from experiment.places.access import Access
 from experiment.places.listening import CONNECT_S, no_scheduler, reach, security
-from experiment.places.pools import lost
+from experiment.places.pool import lost
 from experiment.places.worker import GUEST, Delivery, Order, fulfil, survey
 from experiment.progress import Progress, Watched
 from testbed.errors import CellError, HarnessError, HostError, WorkerLost

@@ -17,12 +17,13 @@ from configuration.condition import Base
 from configuration.load import Configuration
 from configuration.plan import Cell
 from experiment import cell as cells
+from experiment.building.prepare import Prepared, prepare
 from experiment.manifest import make_manifest, sources
 from experiment.places import archive, own_process
 from experiment.places.access import Access
 from experiment.places.listening import CONNECT_S, HTTP, hush, private, reach, security, started, until_interrupted
-from experiment.places.pools import lost, this_host
-from experiment.prepare import Prepared, prepare
+from experiment.places.pool import lost
+from experiment.places.this_host import this_host
 from experiment.progress import Progress
 from experiment.terminal.console import Console
 from testbed import ledger

@@ -18,7 +18,7 @@ from analysis.records.load import load_run
 from analysis.report.csv_files import inert
 from configuration.load import load
 from experiment.commands.pack import places_of
-from experiment.reading import settings_of
+from experiment.open_run import settings_of
 from experiment.run_folder import Store
 from testbed.errors import HarnessError, UsageError
 from testbed.files.documents import Fault, parse_toml

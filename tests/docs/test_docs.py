@@ -26,8 +26,8 @@ from words import in_folders
 
 import run
 from configuration.load import Configuration, check
+from experiment.choices import names
 from experiment.commandline import read
-from experiment.given import names
 from testbed.errors import HostError, UsageError
 from testbed.process import PROJECT
 

@@ -20,7 +20,7 @@ import peers.install
 import prefetch.install
 import testbed.images.image
 import workloads.alpha.install
-from experiment import image, snapshot
+from experiment.building import image, snapshot
 from testbed.images.disk import IMAGES
 from testbed.process import PROJECT
 from workloads.topology import WORKLOADS

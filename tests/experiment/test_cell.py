@@ -16,9 +16,9 @@ from configuration.load import load
 from configuration.plan import Cell
 from experiment import cell as cells
 from experiment import failure
+from experiment.building.snapshot import Snapshot
 from experiment.cell import REHEARSAL, TRACE, StepSeen, Task, Verdict, perform, read_trace
 from experiment.run_folder import Journal
-from experiment.snapshot import Snapshot
 from testbed.errors import DiskFull, GuestPanicked, HostError, UsageError
 from testbed.images.image import Image
 from testbed.process import PROJECT

@@ -22,9 +22,9 @@ from words import in_folders
 from configuration.condition import LXC
 from configuration.load import load
 from configuration.plan import make_plan
-from experiment import debugging
+from experiment import kept_guest
+from experiment.building.prepare import prepare
 from experiment.commands.shell import Wanted, as_wanted
-from experiment.prepare import prepare
 from experiment.progress import Progress
 from experiment.run_folder import Store
 from testbed.cache import Cache, default_cache
@@ -230,7 +230,7 @@ def test_a_kept_guest_is_logged_in_to_as_told_and_none_in_its_place(tmp_path: Pa
 
         with pytest.MonkeyPatch.context() as patch, Path(os.devnull).open() as nothing:
             patch.setattr(sys, "stdin", nothing)
-            debugging.keep(guest, "for this test", follow)  # until it is powered off
+            kept_guest.keep(guest, "for this test", follow)  # until it is powered off
     right, wrong, _ = answers
     assert right.stdout.startswith("6."), right.stderr
     assert (wrong.stdout, "Host key verification failed" in wrong.stderr) == ("", True)

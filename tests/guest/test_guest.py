@@ -17,9 +17,9 @@ from words import in_folders
 
 from configuration.condition import LXC
 from configuration.load import load
+from experiment.building.image import build_image, resolve
+from experiment.building.snapshot import Snapshot, inputs
 from experiment.fork import fork as fork_of
-from experiment.image import build_image, resolve
-from experiment.snapshot import Snapshot, inputs
 from measure.stream import Start, read_stream
 from testbed.accelerator import ASKED_SECONDS, choose, probe
 from testbed.cache import Cache, default_cache

@@ -12,7 +12,7 @@ from short_run import FORKS, prepare_forks
 
 from configuration.load import load
 from experiment.bench.rig import CGROUPS, LOOK_S, PLACE, UNIT, Container, Rig, open_rig, programs
-from experiment.prepare import Prepared
+from experiment.building.prepare import Prepared
 from testbed.errors import GuestError
 from testbed.process import PROJECT
 from testbed.ssh.shell import File

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from short_run import FORKS, prepare_forks
 
-from experiment import debugging
+from experiment import kept_guest
+from experiment.building.prepare import Prepared
 from experiment.failure import kernel_log
-from experiment.prepare import Prepared
 from measure.recording import SampleStream
 from measure.stream import Mark
 from testbed import guest as guests
@@ -170,7 +170,7 @@ def test_a_kept_guest_that_floods_its_console_is_ended(
         error = trouble(guest)
         shell.close()
         assert type(error) is GuestOutOfMemory
-        debugging.keep(guest, str(error), said.append)
+        kept_guest.keep(guest, str(error), said.append)
         assert "the guest is kept" in said
         assert re.fullmatch("the guest is not kept any longer: the guest wrote .* MB onto its console, .*", said[-1])
         assert trouble(guest) is error, "the first one is told"

@@ -21,7 +21,7 @@ from words import in_folders
 
 from configuration.condition import LXC
 from configuration.load import load
-from experiment.prepare import Prepared, prepare
+from experiment.building.prepare import Prepared, prepare
 from experiment.progress import Progress
 from testbed import ledger
 from testbed.cache import Cache, default_cache

@@ -8,8 +8,7 @@ from fake_run import write_run
 from words import in_folders
 
 import run
-from experiment import given
-from experiment.commands import dispatch
+from experiment import needs
 from testbed import ledger
 from testbed.cache import Cache, held
 from testbed.ledger import notes
@@ -118,7 +117,7 @@ def test_bad_input_is_one_clear_message(
 def test_unwritable_results_are_the_hosts_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "needs", lambda _cache: [])
+    monkeypatch.setattr(needs, "of_run", lambda *_: [])
     (tmp_path / "file").write_text("")
     assert run.main(["--results", str(tmp_path / "file"), "--cache", str(tmp_path / "cache")]) == 3
     error = capsys.readouterr().err
@@ -129,7 +128,7 @@ def test_unwritable_results_are_the_hosts_error(
 def test_no_disk_space_and_a_missing_tool_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(given, "CACHE_GIB", 10**9)
+    monkeypatch.setattr(needs, "CACHE_GIB", 10**9)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run.main(words(tmp_path)) == 3
     error = capsys.readouterr().err

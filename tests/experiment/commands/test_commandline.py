@@ -16,9 +16,9 @@ from fake_run import write_run
 from words import in_folders
 
 import run
-from experiment import commandline
+from experiment import commandline, needs
 from experiment.commandline import COMMANDS, OPTIONS, Command
-from experiment.commands import dispatch
+from experiment.commands import list as listing
 from testbed.errors import BUG, EXIT_CODES, UsageError
 from testbed.process import PROJECT
 
@@ -144,7 +144,7 @@ def test_a_wrong_word_is_answered_in_a_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(dispatch, "needs", lambda *_: [])
+    monkeypatch.setattr(needs, "of_run", lambda *_: [])
     given = words.format(**places, long="a" * 300).split(" ")
     chosen = {name: path for name, path in places.items() if not any(word.startswith(f"--{name}") for word in given)}
     assert run.main(in_folders(given, **chosen)) == code
@@ -325,7 +325,7 @@ def test_a_bug_is_no_result(
     def broken(_given: object) -> int:
         raise KeyError("a\x1b[31mb")
 
-    monkeypatch.setattr(dispatch, "dispatch", broken)
+    monkeypatch.setattr(listing, "run", broken)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     assert run.main(["list"]) == BUG
@@ -422,7 +422,7 @@ def test_progress_is_plain_lines_in_a_file_and_fits_a_narrow_terminal() -> None:
 
 def test_what_is_wrong_with_prefetchds_options_is_found_before_anything_is_built(tmp_path: Path) -> None:
     from configuration.load import load
-    from experiment.preflight import refuse_early
+    from experiment.building.preflight import refuse_early
 
     settings = load(PROJECT / "experiments.toml", {"testbed": {"accelerator": "tcg"}})
     refuse_early(settings)

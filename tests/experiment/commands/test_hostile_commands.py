@@ -13,7 +13,8 @@ from hostile_runs import hostile, nothing_outside
 from words import in_folders
 
 import run
-from experiment.commands import dispatch, reproduce, shell
+from experiment import needs
+from experiment.commands import reproduce, shell
 from testbed.errors import CellError, HostError
 from testbed.process import PROJECT
 
@@ -58,8 +59,7 @@ def test_a_hostile_run_is_data(
     )
     for module, name in ((reproduce, "open_place"), (shell, "prepare")):
         monkeypatch.setattr(module, name, no_guest)
-    for module in (dispatch, reproduce):
-        monkeypatch.setattr(module, "needs", lambda *_: [])
+    monkeypatch.setattr(needs, "of_run", lambda *_: [])
     with nothing_outside(tmp_path):
         code = run.main(in_folders(words, results=results, cache=results / ".cache"))
     said = capfd.readouterr()

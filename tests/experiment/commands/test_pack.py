@@ -15,7 +15,7 @@ from analysis.report.tables import write_tables
 from analysis.study import study
 from analysis.words.findings import findings
 from configuration.load import load
-from experiment.reading import settings_of
+from experiment.open_run import settings_of
 from experiment.run_folder import Store
 from testbed.process import PROJECT
 

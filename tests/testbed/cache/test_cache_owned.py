@@ -12,7 +12,7 @@ from cache_use import forget, never, write_content
 from stand_ins import running, stand_in
 
 from configuration.load import load
-from experiment import image
+from experiment.building import image
 from testbed import accelerator, cache
 from testbed.accelerator import Accelerator, remember, remembered
 from testbed.cache import Cache, checksums, default_cache, digest_of

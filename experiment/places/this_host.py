@@ -1,4 +1,4 @@
-"""Where cells run: here one after the other, or here several at a time. cluster.py has other hosts."""
+"""Cells on this host: one guest after the other, or several at a time, each cell in a process of its own."""
 
 import logging
 import platform
@@ -9,33 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from configuration.load import Configuration
 from configuration.plan import Cell
 from experiment import cell as cells
+from experiment.building.prepare import Prepared
 from experiment.places import own_process
-from experiment.prepare import Prepared
+from experiment.places.pool import lost
 from experiment.progress import Watched
 from testbed.errors import WorkerLost
 
 log = logging.getLogger(__name__)
-
-
-class Pool(Protocol):
-    """Hosts, and how many guests each may run at a time. Hosts may come and go."""
-
-    def room(self) -> Mapping[str, int]:
-        """Guests at a time, by host, now."""
-
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Outcome]:
-        """Run a cell there; its records will be in ``folder``, which is not there yet.
-
-        The future raises what must end the run: DiskFull, HostError, a bug.
-        """
-
-    def cancel(self) -> None:
-        """End the cells under way, in order. Their futures end, too."""
 
 
 class InThisThread(Executor):
@@ -108,8 +93,3 @@ class SideBySide:
 
     def cancel(self) -> None:
         self._cancelled.set()
-
-
-def lost(cell: Cell, error: Exception) -> cells.Outcome:
-    """How a cell ended of which nothing came back."""
-    return cells.Outcome(cell, complete=False, valid=False, reason=str(error), seconds=0.0, kind=type(error).__name__)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configuration.plan import Cell
-from experiment.blocks import Dispatch
+from experiment.scheduling.blocks import Dispatch
 
 
 def cell(replicate: int, condition: str) -> Cell:

@@ -10,10 +10,10 @@ import pytest
 from configuration.load import SHIPPED, Configuration, load
 from configuration.plan import Plan, make_plan
 from experiment.manifest import accept, of_hosts, suite_used
-from experiment.places.pools import InThisThread
-from experiment.reading import settings_of
+from experiment.open_run import settings_of
+from experiment.places.this_host import InThisThread
 from experiment.run_folder import Journal, Store
-from experiment.scheduler import owners
+from experiment.scheduling.runner import owners
 from testbed.errors import UsageError
 from testbed.process import PROJECT
 

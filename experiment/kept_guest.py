@@ -1,4 +1,4 @@
-"""What went wrong in a cell: the console that its guest left, or the guest itself, kept to be looked at."""
+"""The guest of a failed cell, kept so that somebody can log in and look."""
 
 import os
 import select
@@ -7,80 +7,15 @@ import sys
 import termios
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from configuration.plan import Cell
-from experiment.cell import REHEARSAL
-from experiment.run_folder import Store, read_last
-from measure.packed import Damaged, read_stored
-from testbed.errors import UsageError, nearest, printable
+from testbed.errors import printable
 from testbed.guest import Guest, is_active
-from testbed.supervision.watch import CONSOLE_BYTES
 
-CONSOLE = "console.log"
 KNOWN_HOSTS = "known_hosts"
 ALIAS = "paging-guest"  # what the pinned host key is filed under, whatever the port
 POLL_S = 0.5
 
 Say = Callable[[str], None]
-
-
-def named(store: Store, cell_name: str) -> Cell:
-    """The cell of a run's plan. Raises UsageError naming those that there are."""
-    cells = store.plan().cells
-    for cell in cells:
-        if cell.name == cell_name:
-            return cell
-    there = printable(", ".join(sorted(cell.name for cell in cells)))
-    near = nearest(cell_name, (cell.name for cell in cells), listed=False)
-    raise UsageError(f"run {store.run} has no cell {cell_name!r}{near}", f"its cells: {there}")
-
-
-def console(store: Store, cell_name: str, out: Say) -> None:
-    """Print what a cell's guest wrote to its console; all attempts at the cell, newest last, if some failed.
-
-    Raises UsageError if there is no such cell or it was not run.
-    """
-    attempts = [
-        folder
-        for attempt in attempts_at(store, named(store, cell_name))
-        for folder in (attempt / REHEARSAL, attempt)
-        if folder.is_dir()
-    ]
-    if not attempts:
-        raise UsageError(f"cell {cell_name} of run {store.run} was not run", f"python run.py --resume {store.run}")
-    for folder in attempts:
-        if len(attempts) > 1:
-            out(f"==> {folder.relative_to(store.folder)}: {verdict(folder)}")
-        out(console_of(folder))
-
-
-def attempts_at(store: Store, cell: Cell) -> list[Path]:
-    """The folders of the attempts at a cell that there are, oldest first."""
-    failed = [path for path in (store.folder / "failed").glob(f"{cell.name}.*") if path.suffix[1:].isdecimal()]
-    failed.sort(key=lambda path: int(path.suffix[1:]))
-    return [folder for folder in (*failed, store.cell_folder(cell)) if folder.is_dir()]
-
-
-def verdict(folder: Path) -> str:
-    """Why an attempt does not count, in one line."""
-    last = read_last(folder / "cell.jsonl")
-    if last.get("type") != "end":
-        return "has no end"
-    reason = printable(str(last.get("reason", ""))).partition("\n")[0]
-    return reason or ("counts" if last.get("valid") else "does not count")
-
-
-def console_of(folder: Path) -> str:
-    """An attempt's console as text that a terminal does not obey; packed runs have it compressed."""
-    try:
-        raw = read_stored(folder / CONSOLE, CONSOLE_BYTES)
-    except FileNotFoundError:
-        return "(no console was kept)"
-    except (OSError, Damaged) as error:
-        return f"(the console cannot be read: {printable(str(error))})"
-    lines = raw.decode(errors="replace").expandtabs().splitlines()
-    return "\n".join(printable(line) for line in lines) or "(the console is empty)"
 
 
 def keep(guest: Guest, reason: str, out: Say) -> None:

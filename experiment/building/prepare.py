@@ -10,10 +10,10 @@ from configuration.condition import Base
 from configuration.load import Configuration
 from configuration.plan import Cell
 from experiment import cell as cells
-from experiment.image import build_image, resolve
-from experiment.preflight import refuse_early
+from experiment.building.image import build_image, resolve
+from experiment.building.preflight import refuse_early
+from experiment.building.snapshot import Snapshot, warm_snapshot
 from experiment.progress import Progress
-from experiment.snapshot import Snapshot, warm_snapshot
 from testbed.accelerator import Accelerator, choose
 from testbed.cache import Cache
 from testbed.images.image import KERNEL, Image, root_stage

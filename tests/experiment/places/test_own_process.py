@@ -14,9 +14,9 @@ import pytest
 from configuration.condition import LXC
 from configuration.load import load
 from configuration.plan import Cell
+from experiment.building.snapshot import Snapshot
 from experiment.cell import Task
 from experiment.places import own_process
-from experiment.snapshot import Snapshot
 from testbed.errors import WorkerLost
 from testbed.images.image import Image
 from testbed.process import PROJECT

@@ -12,12 +12,12 @@ from rich.console import Console
 from configuration.difference import differences
 from configuration.load import load
 from configuration.plan import Cell, make_plan
-from experiment import scheduler as runner_module
 from experiment.cell import Outcome
 from experiment.commands.reproduce import refuse_changes
 from experiment.progress import Progress, Watched
 from experiment.run_folder import Journal, Store
-from experiment.scheduler import Runner, Streak, require_rooms
+from experiment.scheduling import runner as runner_module
+from experiment.scheduling.runner import Runner, Streak, require_rooms
 from testbed import host
 from testbed.errors import DiskFull, RunStopped, UsageError
 from testbed.process import PROJECT

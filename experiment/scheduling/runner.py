@@ -12,11 +12,11 @@ from analysis.study import study
 from configuration.load import Configuration
 from configuration.plan import Cell, Plan
 from experiment import cell as cells
-from experiment.blocks import Dispatch
-from experiment.places.pools import Pool
+from experiment.places.pool import Pool
 from experiment.progress import Progress, Watched
-from experiment.redraws import Redraws
 from experiment.run_folder import UNSUPPORTED, Store
+from experiment.scheduling.blocks import Dispatch
+from experiment.scheduling.drawing import Redraws
 from testbed import host
 from testbed.errors import HostError, RunStopped
 from testbed.supervision.watch import FORK_ROOT_MB, room_mb

@@ -32,7 +32,7 @@ from experiment.cell import Outcome
 from experiment.places import archive, certificate, cluster, listening
 from experiment.places.access import Access
 from experiment.places.cluster import Cluster, refuse_namesakes
-from experiment.places.pools import this_host
+from experiment.places.this_host import this_host
 from experiment.places.worker import GUEST, Delivery, Offer, Order, ready, wanted, work
 from experiment.progress import Progress, Watched
 from testbed.errors import INTERRUPTED, HostError, UsageError

@@ -22,7 +22,8 @@ import run
 from configuration.condition import LXC, Base
 from configuration.load import load
 from configuration.plan import make_plan
-from experiment import debugging
+from experiment import kept_guest
+from experiment.commands.console import show_console
 from experiment.commands.shell import Wanted, choose
 from experiment.run_folder import Store
 from testbed.errors import DiskFlood, GuestError, UsageError
@@ -50,7 +51,7 @@ def attempt(folder: Path, console: bytes | None, reason: str = "") -> None:
 
 def shown(store: Store, cell: str = CELL) -> list[str]:
     lines: list[str] = []
-    debugging.console(store, cell, lines.append)
+    show_console(store, cell, lines.append)
     return lines
 
 
@@ -160,7 +161,7 @@ class Kept:
     ended: GuestError | None = None
 
     def keep(self, looks: int, out: Callable[[str], None] | None = None) -> str:
-        debugging.keep(self.guest(looks), "SSH did not\x1b answer", out or self.said.append)
+        kept_guest.keep(self.guest(looks), "SSH did not\x1b answer", out or self.said.append)
         return "\n".join(self.said)
 
     def guest(self, looks: int = 10**9) -> Guest:
@@ -171,7 +172,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
-    monkeypatch.setattr(debugging, "POLL_S", 0.01)
+    monkeypatch.setattr(kept_guest, "POLL_S", 0.01)
     folder = tmp_path / "a b"
     folder.mkdir()
     return Kept(folder)
@@ -247,7 +248,7 @@ class TestKeepingAGuest:
             kept.keep(10**9, out)
 
     def test_ssh_pins_the_host_key_and_reads_no_settings_of_ours(self, kept: Kept) -> None:
-        words = shlex.split(debugging.ssh_command(kept.guest()))
+        words = shlex.split(kept_guest.ssh_command(kept.guest()))
         known_hosts = kept.folder / "known_hosts"
         assert known_hosts.read_text() == "paging-guest ssh-ed25519 AAAA\n"
         assert known_hosts.stat().st_mode & 0o777 == 0o600

@@ -1,6 +1,6 @@
 """A run is drawn as often as that costs it little."""
 
-from experiment.redraws import Redraws
+from experiment.scheduling.drawing import Redraws
 
 
 def test_the_first_drawing_is_due_at_once() -> None:
