@@ -19,12 +19,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent
 OURS = PROJECT / ".venv"
 
-# Whichever python is on PATH: the one that `make` set up has the pinned versions.
-if (OURS / "bin" / "python").exists() and Path(sys.prefix) != OURS and __name__ == "__main__":
-    os.execv(OURS / "bin" / "python", [str(OURS / "bin" / "python"), *sys.argv])  # noqa: S606 - our own words
-
 try:
     from experiment import commandline
+    from testbed import environment
     from testbed.errors import BROKEN_PIPE, BUG, INTERRUPTED, HarnessError, HostError, UsageError, printable
 except ModuleNotFoundError as missing:  # of Python's own: these two need nothing else
     print(f"run.py: the module {missing.name} is missing\n  way out: make setup", file=sys.stderr)
@@ -32,11 +29,15 @@ except ModuleNotFoundError as missing:  # of Python's own: these two need nothin
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code, one of testbed.errors.EXIT_CODES. No error gets past it."""
+    """Do what the command line says; the exit code, one of testbed.errors.EXIT_CODES. No error gets past it.
+
+    Without ``words`` they are this process's own, and it may have to start again first.
+    """
+    if words is None:
+        start_again_in_ours()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process lives
-    os.environ["MPLBACKEND"] = "agg"  # figures are files here; a setting of the user's may name what is not there
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets "?" for what it lacks
@@ -64,6 +65,15 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception as error:
         say(f"run.py: {bug(error)}")
         return BUG
+
+
+def start_again_in_ours() -> None:
+    """With the Python that `make` set up, whichever is on PATH, and without the user's settings of other programs."""
+    set_up = (OURS / "bin" / "python").exists()
+    python = str(OURS / "bin" / "python") if set_up else sys.executable
+    ours = environment.of_ours(os.environ)
+    if ours != dict(os.environ) or (set_up and Path(sys.prefix) != OURS):
+        os.execve(python, [python, *sys.argv], ours)  # noqa: S606 - our own words
 
 
 def dispatch(words: Sequence[str]) -> int:

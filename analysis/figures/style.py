@@ -43,7 +43,14 @@ PART = "10 % to 90 %"
 STRETCH: Any = {"lw": 5, "alpha": 0.45, "solid_capstyle": "butt"}
 HUNDREDTHS = re.compile(r"(?<=\.\d\d)\d+")  # what stands behind them
 MARGIN = 0.08  # inches, left of title, legend and footer
+# Drawing is matplotlib's own but for what follows, whatever the user's matplotlibrc says.
+DEFAULTS = {
+    key: value
+    for key, value in matplotlib.rcParamsDefault.items()
+    if not key.startswith(("backend", "interactive", "toolbar", "webagg", "date.epoch"))
+}
 RC: Any = {
+    **DEFAULTS,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,

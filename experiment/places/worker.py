@@ -27,15 +27,10 @@ from experiment.places.this_host import this_host
 from experiment.progress import Progress
 from experiment.terminal.console import Console
 from testbed import ledger
-from testbed.cache import ENVIRONMENT, Cache, default_cache
+from testbed.cache import Cache
 from testbed.errors import UsageError, WorkerLost
 
-CACHE_LIMIT = "PAGING_CACHE_GB"  # in the environment, beside the cache: its limit
 GUEST = "guest"  # the resource: guests that a worker may run at a time
-
-_stopping = threading.Event()
-_preparing = threading.Lock()
-_prepared: dict[str, Prepared] = {}
 
 
 @dataclass(frozen=True)
@@ -69,76 +64,75 @@ class Delivery:
     records: bytes | None
 
 
-def survey(order: Order) -> dict[str, Any]:
-    """Get ready: image and warm snapshots, built unless this host has them. This host's manifest.
+class Site:
+    """This host as its worker knows it: a cache, what was prepared from it, and whether the worker is to end."""
 
-    Raises UsageError if this host has other sources, and what ``prepare`` raises.
-    """
-    return {**make_manifest(ready(order)), "name": this_host()}
+    def __init__(self, cache: Path, cache_limit_gb: float) -> None:
+        self.cache = Cache(cache)
+        self.ending = threading.Event()
+        self._cache_limit_gb = cache_limit_gb
+        self._preparing = threading.Lock()
+        self._prepared: dict[str, Prepared] = {}
+        ledger.begin(self.cache.directory)
+
+    def ready(self, order: Order) -> Prepared:
+        """What the order needs, built once. Several workers of a host share the cache, and wait for each other there.
+
+        Raises UsageError if this host has other sources, and what ``prepare`` raises.
+        """
+        if sources() != order.sources:
+            raise UsageError(
+                f"{this_host()} has other sources than the host that runs run.py",
+                "check out the same commit on every host, make setup there, and start its worker again",
+            )
+        key = order.configuration.model_dump_json() + repr(order.bases)
+        with self._preparing:
+            if key not in self._prepared:
+                with Progress(Console(stderr=True), order.configuration.roles, 0, 0) as progress:
+                    self._prepared[key] = prepare(self.cache, order.configuration, order.bases, progress)
+                    self.cache.shrink(int(self._cache_limit_gb * 1e9))
+            return self._prepared[key]
+
+    def wants(self, worker: Any, key: Any) -> bool:
+        """Whether the scheduler still wants a task: not if the run that gave it was interrupted, or is gone."""
+        state = worker.state.tasks.get(key)
+        return not self.ending.is_set() and state is not None and state.state != "cancelled"
+
+
+def survey(order: Order) -> dict[str, Any]:
+    """Get ready: image and warm snapshots, built unless this host has them. This host's manifest."""
+    site: Site = get_worker().site
+    return {**make_manifest(site.ready(order)), "name": this_host()}
 
 
 def fulfil(order: Order) -> Delivery:
     """Run the order's cell in a process of its own. It ends in order when nobody waits for it any more."""
     assert order.cell is not None  # noqa: S101 - survey is for those without
-    prepared = ready(order)
-    directory = own_cache().directory
+    worker = get_worker()
+    site, key = worker.site, worker.get_current_task()
+    prepared, directory = site.ready(order), site.cache.directory
     scratch = directory / "guests"
     scratch.mkdir(mode=0o700, exist_ok=True)
     with ledger.folder(directory, "records-") as place:
         folder = place / order.cell.name
         task = prepared.task(order.cell, order.configuration, folder, scratch, this_host(), order.guests)
-        worker = get_worker()
-        key = worker.get_current_task()
         try:
-            outcome = own_process.perform(task, lambda _: None, lambda _: None, lambda: wanted(worker, key))
+            outcome = own_process.perform(task, lambda _: None, lambda _: None, lambda: site.wants(worker, key))
         except WorkerLost as error:
             outcome = lost(order.cell, error)
         return Delivery(outcome, archive.pack_folder(folder) if folder.exists() else None)
 
 
-def wanted(worker: Any, key: Any) -> bool:
-    """Whether the scheduler still wants a task: not if the run that gave it was interrupted, or is gone."""
-    state = worker.state.tasks.get(key)
-    return not _stopping.is_set() and state is not None and state.state != "cancelled"
-
-
-def ready(order: Order) -> Prepared:
-    """Once a process; several processes of a host share the cache, and wait for each other there."""
-    if sources() != order.sources:
-        raise UsageError(
-            f"{this_host()} has other sources than the host that runs run.py",
-            "check out the same commit on every host, make setup there, and start its worker again",
-        )
-    key = order.configuration.model_dump_json() + repr(order.bases)
-    with _preparing:
-        if key not in _prepared:
-            console = Console(stderr=True)
-            with Progress(console, order.configuration.roles, 0, 0) as progress:
-                cache = own_cache()
-                _prepared[key] = prepare(cache, order.configuration, order.bases, progress)
-                if limit := os.environ.get(CACHE_LIMIT):
-                    cache.shrink(int(float(limit) * 1e9))
-        return _prepared[key]
-
-
-def own_cache() -> Cache:
-    cache = Cache(default_cache())
-    ledger.begin(cache.directory)
-    return cache
-
-
-def serve(access: Access, offer: Offer, cache: Path, cache_limit: float) -> None:
-    """Be a worker for as long as the scheduler is there; ``cache_limit`` in GB. Raises HostError if it is not."""
-    os.environ[ENVIRONMENT] = str(cache)
-    os.environ[CACHE_LIMIT] = str(cache_limit)
+def serve(access: Access, offer: Offer, cache: Path, cache_limit_gb: float) -> None:
+    """Be a worker for as long as the scheduler is there. Raises HostError if it is not."""
     hush()
-    directory = own_cache().directory
-    ledger.reconcile(directory)
-    with private(directory):
-        until_interrupted(work(access, offer))
+    site = Site(cache, cache_limit_gb)
+    ledger.reconcile(site.cache.directory)
+    with private(site.cache.directory):
+        until_interrupted(work(access, offer, site))
 
 
-async def work(access: Access, offer: Offer) -> None:
+async def work(access: Access, offer: Offer, site: Site) -> None:
     """It listens where the scheduler can be reached, only. Raises HostError."""
     secured = security(access, "worker")
     here = await reach(access, secured, "worker")
@@ -155,11 +149,12 @@ async def work(access: Access, offer: Offer) -> None:
         death_timeout=CONNECT_S,
         **HTTP,
     )
+    worker.site = site  # where survey and fulfil find it
     async with started(worker, unparse_host_port(host, offer.port)):
         try:
             await worker.finished()
         finally:
-            _stopping.set()
+            site.ending.set()
 
 
 def needed(configuration: Configuration, bases: Sequence[Base]) -> Order:

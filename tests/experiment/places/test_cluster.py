@@ -33,7 +33,7 @@ from experiment.places import archive, certificate, cluster, listening
 from experiment.places.access import Access
 from experiment.places.cluster import Cluster, refuse_namesakes
 from experiment.places.this_host import this_host
-from experiment.places.worker import GUEST, Delivery, Offer, Order, ready, wanted, work
+from experiment.places.worker import GUEST, Delivery, Offer, Order, Site, work
 from experiment.progress import Progress, Watched
 from testbed.errors import INTERRUPTED, HostError, UsageError
 from testbed.process import PROJECT
@@ -89,6 +89,11 @@ SURVEYED: list[Callable[[], dict[str, Any]]] = [lambda: {"name": "here", "accele
 def look(_order: Order) -> dict[str, Any]:
     """In the place of ``survey``, likewise."""
     return SURVEYED[-1]()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "cache", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -194,7 +199,7 @@ def test_a_worker_that_goes_away_takes_its_cell_with_it_and_no_other(
     assert submit(pool, CELL, tmp_path).result(LIMIT_S).valid
 
 
-def test_cells_of_an_interrupted_run_are_told_so(pool: Cluster, tmp_path: Path) -> None:
+def test_cells_of_an_interrupted_run_are_told_so(pool: Cluster, site: Site, tmp_path: Path) -> None:
     told = threading.Event()
     begun = threading.Event()
 
@@ -203,7 +208,7 @@ def test_cells_of_an_interrupted_run_are_told_so(pool: Cluster, tmp_path: Path) 
         key = worker.get_current_task()
         begun.set()
         deadline = time.monotonic() + LIMIT_S
-        while wanted(worker, key) and time.monotonic() < deadline:
+        while site.wants(worker, key) and time.monotonic() < deadline:
             time.sleep(0.05)
         if time.monotonic() < deadline:
             told.set()
@@ -217,9 +222,9 @@ def test_cells_of_an_interrupted_run_are_told_so(pool: Cluster, tmp_path: Path) 
     assert told.wait(LIMIT_S)
 
 
-def test_a_host_with_other_sources_is_refused() -> None:
+def test_a_host_with_other_sources_is_refused(site: Site) -> None:
     with pytest.raises(UsageError, match=f"{this_host()} has other sources"):
-        ready(ORDER)
+        site.ready(ORDER)
 
 
 def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +238,7 @@ def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_scheduler_that_takes_the_connection_and_is_silent_is_one_line(
-    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tls: bool, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the end of a tunnel whose other end is not there. Dask's own limit is not for this."""
     monkeypatch.setattr(listening, "CONNECT_S", 0.5)
@@ -242,7 +247,7 @@ def test_a_scheduler_that_takes_the_connection_and_is_silent_is_one_line(
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         access = Access(f"tls://{place}", tmp_path / "tls") if tls else Access(f"tcp://{place}", let_anyone_in=True)
         with pytest.raises(HostError, match=rf"no scheduler answers at t..://{place}: \S"):
-            asyncio.run(work(access, Offer(1)))
+            asyncio.run(work(access, Offer(1), site))
         with pytest.raises(HostError, match=rf"no scheduler answers at t..://{place}: \S"), Cluster(access, ORDER):
             pass
 
@@ -299,12 +304,14 @@ def sockets(process: int) -> list[Any]:
     [("127.0.0.1", None, "127.0.0.1"), ("127.0.0.1", "127.0.0.2", "127.0.0.2"),
      ("::1", None, "::1"), ("::1", "::1", "::1")],
 )  # fmt: skip
-def test_a_worker_listens_only_where_the_scheduler_reaches_it(scheduler: str, host: str | None, address: str) -> None:
+def test_a_worker_listens_only_where_the_scheduler_reaches_it(
+    scheduler: str, host: str | None, address: str, site: Site
+) -> None:
     if scheduler == "::1" and not has_ipv6():
         pytest.skip("this host has no IPv6")
     with LocalCluster(**{**LOCAL, "host": unparse_host_port(scheduler)}, n_workers=0) as made:
         threads = ThreadPoolExecutor(1)
-        ended = threads.submit(lambda: asyncio.run(work(at(made), Offer(3, host))))
+        ended = threads.submit(lambda: asyncio.run(work(at(made), Offer(3, host), site)))
         with Cluster(at(made), ORDER) as pool:
             until(pool._workers)
             manifests = pool.prepare(QUIET)
@@ -325,11 +332,11 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize("offer", [Offer(1, "203.0.113.1"), Offer(1, "no-such-host.invalid"), Offer(1, port=1)])
-def test_a_worker_that_cannot_listen_is_one_line(offer: Offer, scheduler: LocalCluster) -> None:
+def test_a_worker_that_cannot_listen_is_one_line(offer: Offer, scheduler: LocalCluster, site: Site) -> None:
     if offer.port:  # a port that is taken
         offer = Offer(1, port=int(scheduler.scheduler_address.rpartition(":")[2]))
     with pytest.raises(HostError, match="Dask cannot listen at"):
-        asyncio.run(work(at(scheduler), offer))
+        asyncio.run(work(at(scheduler), offer, site))
 
 
 def test_one_waits_for_as_many_workers_as_are_asked_for(
@@ -428,13 +435,13 @@ def test_a_scheduler_without_tls_is_not_taken_for_one_with_it(scheduler: LocalCl
         pass
 
 
-def test_an_expired_certificate_is_refused_before_anything_listens(tmp_path: Path) -> None:
+def test_an_expired_certificate_is_refused_before_anything_listens(site: Site, tmp_path: Path) -> None:
     certificate.make(tmp_path / "tls", 1, datetime.now(UTC) - timedelta(days=2))
     access = Access(f"tls://127.0.0.1:{free_port()}", tmp_path / "tls")
     with pytest.raises(HostError, match="its certificate is valid from"):
         listening.serve(access, tmp_path / "cache", print)
     with pytest.raises(HostError, match="its certificate is valid from"):
-        asyncio.run(work(access, Offer(1)))
+        asyncio.run(work(access, Offer(1), site))
     with pytest.raises(HostError, match="its certificate is valid from"), Cluster(access, ORDER):
         pass
 
