@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 # Beginnings of names: of Python and its libraries, of tools that build images and programs, of what runs guests.
 FOREIGN = (
-    "PYTHON", "PIP_", "VIRTUAL_ENV", "MPL", "MATPLOTLIB", "DASK_", "JUPYTER", "IPYTHON", "NUMEXPR_", "TRAITLETS_",
+    "PYTHON", "PIP_", "VIRTUAL_ENV", "MPL", "MATPLOTLIB", "JUPYTER", "IPYTHON", "NUMEXPR_", "TRAITLETS_",
     "GIT_", "MAKE", "MFLAGS", "GNUMAKEFLAGS", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LDLIBS", "SOURCE_DATE_EPOCH",
     "APT_", "DPKG_", "DEB", "MMDEBSTRAP", "TAR_OPTIONS", "XZ_", "ZSTD_", "MKE2FS_", "E2FSPROGS", "MYSQL", "MARIADB",
     "QEMU_", "LIBVIRT_DEFAULT_URI", "VIRSH_", "BASH_ENV", "BASH_FUNC", "CDPATH", "POSIXLY_CORRECT", "GREP_", "LANGUAGE",

@@ -30,8 +30,6 @@ FOREIGN = {
     "MPLBACKEND": "nonsense",
     "MPLCONFIGDIR": "{folder}",
     "MATPLOTLIBRC": "{folder}/matplotlibrc",
-    "DASK_CONFIG": "{folder}/dask.yaml",
-    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "nonsense",
     "JUPYTER_PATH": "{folder}",
     "JUPYTER_CONFIG_DIR": "{folder}",
     "IPYTHONDIR": "{folder}",
@@ -66,7 +64,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "shadows").mkdir()
     for module in ("pandas", "pydantic", "experiment", "testbed"):
         (tmp_path / "shadows" / f"{module}.py").write_text("raise SystemExit('a shadow')\n")
-    (tmp_path / "dask.yaml").write_text("just a string\n")
     (tmp_path / "matplotlibrc").write_text("font.size: 40\nbackend: nonsense\n")
     subprocess.run(["git", "init", "-q", tmp_path / "other"], check=True)
     return tmp_path
