@@ -16,8 +16,9 @@ from analysis.judgements.paper import paper
 from analysis.records.conditions import AGAIN, BASELINE, compared, skipped
 from analysis.records.counters import DEFAULT_ROLES
 from analysis.records.frames import Frames, make_frames
-from analysis.records.load import Cell, Json, Run, load_run, read_manifest
+from analysis.records.load import Cell, Run, load_run, read_manifest
 from configuration.bars import Bars
+from measure.journal import Advance
 from testbed.files.documents import MOST_TOML, Fault, parse_toml, read_bounded
 
 PILOT = "majflt_rdbms"  # the outcome that the number of replicates is planned for
@@ -53,11 +54,9 @@ class Study:
         return self.effects + self.same
 
     @property
-    def undone(self) -> list[tuple[Cell, Json]]:
+    def undone(self) -> list[tuple[Cell, Advance]]:
         """What was begun before the request and went wrong: the cell, and the record."""
-        return [
-            (cell, advance) for cell in self.run.cells for advance in cell.advances if advance.get("ok") is not True
-        ]
+        return [(cell, advance) for cell in self.run.cells for advance in cell.advances if not advance.ok]
 
     @property
     def conditions(self) -> list[str]:

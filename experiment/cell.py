@@ -15,8 +15,21 @@ from configuration.resolved import CellSettings
 from experiment import condition_setup, failure
 from experiment.building.snapshot import Snapshot
 from experiment.fork import paused_fork
-from experiment.run_folder import Journal
 from measure import hostuse
+from measure.journal import (
+    ALPHA,
+    CONSOLE,
+    DOMAIN,
+    JOURNAL,
+    PEER,
+    PREFETCH,
+    SAMPLES,
+    Answer,
+    End,
+    Head,
+    Journal,
+    Mechanism,
+)
 from measure.packed import Damaged, read_stored, stored
 from measure.recording import EventStream, SampleStream
 from measure.stream import Hello, Mark, Tick
@@ -105,17 +118,18 @@ def perform(
 def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Outcome:
     begin = time.monotonic()
     task.folder.mkdir(parents=True)
-    journal = Journal(task.folder / "cell.jsonl")
+    journal = Journal(task.folder / JOURNAL)
     condition = task.condition
     journal.write(
-        "cell",
-        name=task.cell.name,
-        **asdict(task.cell),
-        pressure=condition.pressure,
-        disk_iops=condition.disk_iops,
-        accelerator=task.accelerator,
-        ran_on=task.host,
-        guests=task.guests,
+        Head(
+            name=task.cell.name,
+            **asdict(task.cell),
+            pressure=condition.pressure,
+            disk_iops=condition.disk_iops,
+            accelerator=task.accelerator,
+            ran_on=task.host,
+            guests=task.guests,
+        )
     )
     complete, verdict = False, Verdict("Interrupted", "interrupted")
     try:
@@ -133,7 +147,7 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
     finally:
         with journal:
             valid = complete and not verdict.reason
-            journal.write("end", complete=complete, valid=valid, kind=verdict.kind, reason=verdict.reason)
+            journal.write(End(complete, valid, verdict.kind, verdict.reason))
     if not valid:
         failure.keep_command(task.folder, task.cell.condition)
     return Outcome(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
@@ -145,9 +159,9 @@ def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Verdict:
     settings = task.settings.model_copy(update={"condition": recording})
     rehearsal = replace(task, settings=settings, folder=task.folder / REHEARSAL, rehearses=True)
     rehearsal.folder.mkdir()
-    with Journal(rehearsal.folder / "cell.jsonl") as journal:
+    with Journal(rehearsal.folder / JOURNAL) as journal:
         verdict = run_steps(rehearsal, journal, lambda step: on_step(f"rehearsal: {step}"), lambda _: None, on_failure)
-        journal.write("end", complete=True, valid=not verdict.reason, kind=verdict.kind, reason=verdict.reason)
+        journal.write(End(True, not verdict.reason, verdict.kind, verdict.reason))
     return replace(verdict, reason=f"rehearsal: {verdict.reason}") if verdict.reason else verdict
 
 
@@ -183,11 +197,10 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
     instants: list[tuple[float, float]] = []
 
     def note(step: str, **values: object) -> None:
-        record = {"host": time.monotonic(), **values}
-        journal.step(step, **record)
+        noted = journal.step(step, **values)
         # Of alpha's readiness the host hears late: its guest is short of memory then.
-        if step != "alpha-ready" and isinstance(guest_s := record.get("guest"), float):
-            instants.append((float(str(record["host"])), guest_s))
+        if step != "alpha-ready" and noted.guest is not None:
+            instants.append((noted.host, noted.guest))
         on_step(step)
 
     with ExitStack() as stack:
@@ -195,7 +208,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         overlays = stack.enter_context(ledger.folder(task.scratch, f"{task.cell.name}-"))
         stack.enter_context(failure.of_host(task.folder, overlays))
         guest = stack.enter_context(paused_fork(settings, task.snapshot, overlays))
-        (task.folder / "domain.xml").write_text(guest.xml)
+        (task.folder / DOMAIN).write_text(guest.xml)
         stack.callback(keep_console, guest, task.folder)
         stack.enter_context(failure.of_guest(task.folder, guest, on_failure))
         stack.enter_context(guest.explained())
@@ -213,27 +226,27 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         note("ready")
         topology = condition_setup.make_topology(settings)
         timeline = Timeline(
-            guest,
-            topology,
-            streams,
-            settings.steps,
-            settings.sampler.interval_s,
-            settings.limits.alpha_s,
-            settings.limits.request_s,
-            condition.pressure,
-            note,
-            lambda shell: condition_setup.arm(shell, condition, topology.cgroups[MEASURED], trace),
-            condition.advance.seconds if condition.advance else None,
-            settings.warm.idle_rounds if condition.renews_swap else 0,
+            guest=guest,
+            topology=topology,
+            streams=streams,
+            times=settings.steps,
+            interval_s=settings.sampler.interval_s,
+            alpha_limit_s=settings.limits.alpha_s,
+            request_limit_s=settings.limits.request_s,
+            pressure=condition.pressure,
+            note=note,
+            arm=lambda shell: condition_setup.arm(shell, condition, topology.cgroups[MEASURED], trace),
+            advance_s=condition.advance.seconds if condition.advance else None,
+            idle_rounds=settings.warm.idle_rounds if condition.renews_swap else 0,
         )
         before = hostuse.read(guest.cpu_s())
         response = timeline.perform(shell)
         host = hostuse.between(before, hostuse.read(guest.cpu_s()))
-        journal.write("response", **asdict(response), ok=response.matches(task.expected))
-        journal.write("host", **asdict(host))
-        journal.write("mechanism", **condition_setup.mechanism(shell, condition))
-        for record in condition_setup.advances(streams.peer):
-            journal.write("advance", **record)
+        journal.write(Answer(**asdict(response), ok=response.matches(task.expected)))
+        journal.write(host)
+        journal.write(Mechanism(**condition_setup.mechanism(shell, condition)))
+        for advance in condition_setup.advances(streams.peer):
+            journal.write(advance)
         if task.rehearses:
             keep_trace(task, shell, guest, streams)
         streams.raise_failure()
@@ -242,7 +255,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         limits = settings.checks.beside(task.guests)
         checks = check_cell(records, Facts(response, task.expected, instants, alpha, host), limits)
         for check in checks:
-            journal.write("check", **asdict(check))
+            journal.write(check)
         failed = [check for check in checks if not check.ok]
         if not failed:
             return Verdict()
@@ -259,14 +272,14 @@ def alpha_pages(events: EventStream) -> int:
 
 def open_streams(guest: Guest, folder: Path, on_tick: TickSeen) -> Streams:
     return Streams(
-        SampleStream(guest.ports[MEASURE_PORT], folder / "samples.jsonl", on_tick),
-        EventStream(guest.ports[PREFETCH_PORT], folder / "prefetch.jsonl"),
-        EventStream(guest.ports[ALPHA_PORT], folder / "alpha.jsonl"),
-        EventStream(guest.ports[PEER_PORT], folder / "peer.jsonl"),
+        SampleStream(guest.ports[MEASURE_PORT], folder / SAMPLES, on_tick),
+        EventStream(guest.ports[PREFETCH_PORT], folder / PREFETCH),
+        EventStream(guest.ports[ALPHA_PORT], folder / ALPHA),
+        EventStream(guest.ports[PEER_PORT], folder / PEER),
     )
 
 
 def keep_console(guest: Guest, folder: Path) -> None:
     if guest.console.exists():
         with guest.console.open("rb") as console:
-            (folder / "console.log").write_bytes(console.read(CONSOLE_BYTES))
+            (folder / CONSOLE).write_bytes(console.read(CONSOLE_BYTES))

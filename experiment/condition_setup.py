@@ -1,13 +1,13 @@
 """A condition's settings, brought into a restored guest, and what they have come to at the end."""
 
 import time
-from typing import Any
 
 import peers.install
 import peers.swap
 import prefetch.install
 from configuration.condition import Condition
 from configuration.resolved import CellSettings, SnapshotSettings
+from measure.journal import Advance
 from measure.recording import EventStream
 from testbed.ssh.shell import Shell
 from workloads.alpha import install as alpha_install
@@ -118,20 +118,20 @@ def mechanism(shell: Shell, condition: Condition) -> dict[str, int]:
     return found
 
 
-def advances(peer: EventStream) -> list[dict[str, Any]]:
+def advances(peer: EventStream) -> list[Advance]:
     """What peerd did in advance of the request, by its own words; one that it has not ended is not ok."""
     ended = peer.events("done")
-    records = []
+    found = []
     for number, begun in enumerate(peer.events("begin")):
-        end = ended[number] if number < len(ended) else {}
-        records.append(
-            {
-                "action": begun.get("action"),
-                "t_begin": begun.get("t"),
-                "t_end": end.get("t"),
-                "ok": end.get("ok") is True,
-                "pages": end.get("pages"),
-                "detail": end.get("detail", "") if end else "not done by the end of the recording",
-            }
+        end = ended[number] if number < len(ended) else {"detail": "not done by the end of the recording"}
+        found.append(
+            Advance(
+                action=begun.get("action"),
+                t_begin=begun.get("t"),
+                t_end=end.get("t"),
+                ok=end.get("ok") is True,
+                pages=end.get("pages"),
+                detail=end.get("detail", ""),
+            )
         )
-    return records
+    return found

@@ -6,7 +6,6 @@ A guest's words reach the terminal through here and through the log; neither let
 import contextlib
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from analysis.records.counters import Running
 from configuration.plan import Cell
 from experiment.cell import Outcome
 from measure.stream import Tick, read_stream
@@ -30,21 +30,14 @@ class Watched:
         self.label = label
         self.now = ""
         self._roles = roles
-        self._faults: dict[str, int] = {}
-        self._first: dict[tuple[int, int], int] = {}
+        self._running = Running()
 
     def step(self, name: str) -> None:
         self.now = name
         log.debug("%s: %s", self.label, name)
 
     def tick(self, tick: Tick) -> None:
-        """Major faults of each role since the recording's start, from one tick."""
-        faults: defaultdict[str, int] = defaultdict(int)
-        for process in tick.procs:
-            key = (process.pid, process.start)
-            first = self._first.setdefault(key, process.majflt if tick.n == 0 else 0)
-            faults[self._roles.get(process.comm, "other")] += process.majflt - first
-        self._faults = dict(faults)
+        self._running.add_tick(tick)
 
     def recorded(self, stream: Path) -> None:
         """The ticks of a cell that nobody watched. What is wrong with them the cell's checks have told."""
@@ -54,8 +47,10 @@ class Watched:
                     self.tick(record)
 
     def faults(self) -> str:
-        shown = ("httpd", "rdbms", "query.cgi")
-        return ", ".join(f"{role} {self._faults[role]}" for role in shown if role in self._faults) or "none yet"
+        """Major faults of the service's roles since the recording's start."""
+        majors = self._running.majors(self._roles)
+        shown = (role for role in ("httpd", "rdbms", "query.cgi") if role in majors)
+        return ", ".join(f"{role} {majors[role]}" for role in shown) or "none yet"
 
 
 class Progress:

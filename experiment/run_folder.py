@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -21,9 +20,8 @@ from analysis.records.load import read_manifest
 from configuration.load import Configuration, check, parsed, read_configuration
 from configuration.plan import Cell, Plan
 from configuration.plan_file import read_plan
-from measure.quota import EVENT_BYTES
+from measure.journal import read_end, read_head
 from testbed.errors import HostError, Unsupported, UsageError, nearest, printable
-from testbed.files.documents import Fault, parse_json, read_bounded
 from testbed.files.plain import require_plain, write_text
 
 log = logging.getLogger(__name__)
@@ -133,18 +131,18 @@ class Store:
         return self.folder / "cells" / cell.name
 
     def is_done(self, cell: Cell) -> bool:
-        """Whether the cell's last record says complete and valid, or that the guest's kernel cannot do it."""
-        last = read_last(self.cell_folder(cell) / "cell.jsonl")
-        return self.counts(cell) or (last.get("type") == "end" and last.get("kind") == UNSUPPORTED)
+        """Whether the cell's record ends with: complete and valid, or that the guest's kernel cannot do it."""
+        end = read_end(self.cell_folder(cell))
+        return self.counts(cell) or (end is not None and end.kind == UNSUPPORTED)
 
     def counts(self, cell: Cell) -> bool:
-        """Whether the cell's last record says that it counts."""
-        last = read_last(self.cell_folder(cell) / "cell.jsonl")
-        return last.get("type") == "end" and last.get("complete") is True and last.get("valid") is True
+        end = read_end(self.cell_folder(cell))
+        return end is not None and end.complete and end.valid
 
     def host_of(self, cell: Cell) -> str:
-        """The host that ran a cell which is done; "" if it is not done."""
-        return str(read_first(self.cell_folder(cell) / "cell.jsonl").get("ran_on", "")) if self.is_done(cell) else ""
+        """The host that ran the cell; "" unless it is done."""
+        head = read_head(self.cell_folder(cell))
+        return head.ran_on if head and self.is_done(cell) else ""
 
     def set_aside(self, cell: Cell) -> None:
         """Move what an earlier attempt at a cell left to failed/, where it is kept and never counted."""
@@ -164,28 +162,6 @@ class Store:
         temporary.replace(link)
 
 
-class Journal:
-    """A cell's own record, cell.jsonl: one JSON object a line, appended, on disk before the next step."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
-
-    def write(self, kind: str, /, **values: Any) -> None:
-        self._file.write(json.dumps({"type": kind, **values}) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def step(self, step: str, **values: Any) -> None:
-        """An instant of the steps: host's monotonic clock in seconds, and the guest's where it is known."""
-        self.write("step", step=step, **{"host": time.monotonic(), "wall": time.time(), **values})
-
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
 def new_folder(results: Path, name: str) -> Path:
     """``name``, or with a number behind it where two runs begin in the same second. Raises OSError."""
     results.mkdir(parents=True, exist_ok=True)
@@ -199,23 +175,6 @@ def new_folder(results: Path, name: str) -> Path:
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def read_first(path: Path) -> dict[str, Any]:
-    return read_line(path, 0)
-
-
-def read_last(path: Path) -> dict[str, Any]:
-    return read_line(path, -1)
-
-
-def read_line(path: Path, at: int) -> dict[str, Any]:
-    """A line of a JSON-lines file as an object; {} if there is none or it is cut."""
-    try:
-        found = parse_json(read_bounded(path, EVENT_BYTES).splitlines()[at])
-    except (OSError, Fault, IndexError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ def run_alpha(shell: Shell, guest: Guest, topology: Topology, alpha: EventStream
     return alpha.wait_event("ready", limit, guest, nth=seen + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """One performance of the steps. ``note`` is told each step's name and instants as it happens.
 
@@ -107,7 +107,8 @@ class Timeline:
     def _start_alpha(self, shell: Shell) -> None:
         self.note("alpha-start")
         ready = self._run_alpha(shell)
-        self.note("alpha-ready", guest=ready.get("t"))
+        t = ready.get("t")
+        self.note("alpha-ready", guest=t if isinstance(t, float) else None)
 
     def _run_alpha(self, shell: Shell) -> Event:
         return run_alpha(shell, self.guest, self.topology, self.streams.alpha, self.alpha_limit_s)

@@ -23,7 +23,7 @@ from analysis.estimates.effects import pairs
 from analysis.estimates.outcomes import BY_NAME
 from analysis.estimates.statistics import Estimate, Settings, estimate, median, ratio_of_medians
 from analysis.judgements.paper import Claim, Expectation
-from analysis.records.counters import Array
+from analysis.records.counters import Array, span
 from analysis.records.frames import Frames
 
 REPRODUCED, PARTLY, NOT, CANNOT_TELL = "reproduced", "partly", "not", "cannot tell"
@@ -169,10 +169,9 @@ class Rise:
 
     @classmethod
     def of(cls, times: Array, counts: Array, request: float, response: float) -> "Rise":
-        first = int(np.searchsorted(times, request, side="right")) - 1
-        last = min(int(np.searchsorted(times, response, side="left")), len(times) - 1)
-        if first < 0 or last <= first:
+        whole = span(times, request, response)
+        if whole is None or len(counts[whole]) < 2:
             return cls(math.nan, math.nan, math.nan)
-        begin, end = float(counts[first]), float(counts[last])
-        reached = np.flatnonzero(counts[first : last + 1] >= begin + max(1.0, ONSET * (end - begin)))
-        return cls(begin, end, float(times[first + reached[0]]) if len(reached) else math.nan)
+        begin, end = float(counts[whole][0]), float(counts[whole][-1])
+        reached = np.flatnonzero(counts[whole] >= begin + max(1.0, ONSET * (end - begin)))
+        return cls(begin, end, float(times[whole][reached[0]]) if len(reached) else math.nan)

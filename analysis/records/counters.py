@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from measure.stream import Exit, Mark, Record, Start, Stop, Tick
+from measure.stream import Exit, Mark, Process, Record, Start, Stop, Tick
 
 DEFAULT_ROLES: Mapping[str, str] = {
     "apache2": "httpd",
@@ -95,45 +95,66 @@ def window(samples: Iterable[Record]) -> Window | None:
     return Window(start.t, start.interval, tuple(ticks), tuple(exits), marks, stop, times)
 
 
+class Running:
+    """The faults of each process so far, by the definitions above; records come in the order of their instants."""
+
+    def __init__(self) -> None:
+        self.counts: dict[_Key, tuple[int, int]] = {}  # major and minor faults
+        self.comms: dict[_Key, str] = {}
+        self._base: dict[_Key, tuple[int, int]] | None = None
+        self._ended: set[_Key] = set()
+
+    def add_tick(self, tick: Tick) -> None:
+        if self._base is None:
+            self._base = {(p.pid, p.start): (p.majflt, p.minflt) for p in tick.procs}
+        for p in tick.procs:
+            if (p.pid, p.start) not in self._ended:
+                self._count((p.pid, p.start), p)
+
+    def add_exit(self, ended: Exit) -> None:
+        alive = [key for key in self.counts if key[0] == ended.pid and key not in self._ended]
+        key = max(alive, key=lambda k: k[1]) if alive else (ended.pid, -1 - len(self._ended))
+        self._count(key, ended)
+        self._ended.add(key)
+
+    def _count(self, key: _Key, seen: Process | Exit) -> None:
+        majflt, minflt = (self._base or {}).get(key, (0, 0))
+        self.counts[key] = (seen.majflt - majflt, seen.minflt - minflt)
+        self.comms[key] = seen.comm
+
+    def majors(self, roles: Mapping[str, str]) -> dict[str, int]:
+        """Major faults of each role that has had a process."""
+        found: dict[str, int] = {}
+        for key, (majors, _) in self.counts.items():
+            role = roles.get(self.comms[key], OTHER)
+            found[role] = found.get(role, 0) + majors
+        return found
+
+
 def comm_counts(recording: Window) -> Counts:
     """The counts by the comm that each process was last seen with, by the definitions above."""
-    first = recording.ticks[0]
-    base = {(p.pid, p.start): (p.majflt, p.minflt) for p in first.procs}
-    counts: dict[_Key, tuple[int, int]] = {}
-    comms: dict[_Key, str] = {}
-    ended: set[_Key] = set()
+    running = Running()
     snapshots: list[dict[_Key, tuple[int, int]]] = []
-    exits = [record for record in recording.exits if record.t > first.t]
+    exits = [record for record in recording.exits if record.t > recording.ticks[0].t]
     # A tick's value holds the exits at its own instant, and exit records may arrive after later ticks.
     records: list[Tick | Exit] = [*recording.ticks, *exits]
     for record in sorted(records, key=lambda r: (r.t, isinstance(r, Tick))):
         if isinstance(record, Tick):
-            for p in record.procs:
-                key = (p.pid, p.start)
-                if key in ended:
-                    continue
-                majflt, minflt = base.get(key, (0, 0))
-                counts[key] = (p.majflt - majflt, p.minflt - minflt)
-                comms[key] = p.comm
-            snapshots.append(dict(counts))
-            continue
-        alive = [key for key in counts if key[0] == record.pid and key not in ended]
-        key = max(alive, key=lambda k: k[1]) if alive else (record.pid, -1 - len(ended))
-        majflt, minflt = base.get(key, (0, 0))
-        counts[key] = (record.majflt - majflt, record.minflt - minflt)
-        comms[key] = record.comm
-        ended.add(key)
+            running.add_tick(record)
+            snapshots.append(dict(running.counts))
+        else:
+            running.add_exit(record)
 
-    names = dict.fromkeys(comms.values())
+    names = dict.fromkeys(running.comms.values())
     majors_of = {comm: [0] * len(snapshots) for comm in names}
     minors_of = {comm: [0] * len(snapshots) for comm in names}
     for index, snapshot in enumerate(snapshots):
         for key, (majors, minors) in snapshot.items():
-            majors_of[comms[key]][index] += majors
-            minors_of[comms[key]][index] += minors
+            majors_of[running.comms[key]][index] += majors
+            minors_of[running.comms[key]][index] += minors
     final = dict.fromkeys(names, 0.0)
-    for key, (majors, _) in counts.items():
-        final[comms[key]] += majors
+    for key, (majors, _) in running.counts.items():
+        final[running.comms[key]] += majors
     return Counts(len(snapshots), _arrays(majors_of), _arrays(minors_of), final)
 
 

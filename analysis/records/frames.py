@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.records.counters import BACKGROUND, DEFAULT_ROLES, Counts, before, between, peak, role_counts, role_names
 from analysis.records.load import Cell, Json, Run
 from analysis.records.recordings import DISKS, OWN, Name
+from measure.journal import JOURNAL, SAMPLES
 from testbed.errors import printable
 from workloads.topology import MEASURED
 
@@ -144,8 +145,8 @@ def _cell_row(run: Run, cell: Cell, counts: Counts | None, roles: list[str]) -> 
         "request_t": request,
         "first_byte_t": _instant(cell, "first-byte"),
         "response_t": response,
-        "first_byte_s": _number(cell.response.get("first_byte_s")),
-        "response_s": _number(cell.response.get("total_s")),
+        "first_byte_s": cell.response.first_byte_s if cell.response else math.nan,
+        "response_s": cell.response.total_s if cell.response else math.nan,
         **majors,
         "majflt_service": service,
         **windows,
@@ -154,7 +155,7 @@ def _cell_row(run: Run, cell: Cell, counts: Counts | None, roles: list[str]) -> 
         **disk,
         "service_idle_bytes": before(times, current, request),
         "service_peak_bytes": peak(times, current, request, response),
-        "mechanism_bytes": _number(cell.mechanism.get("memory_bytes")),
+        "mechanism_bytes": float(cell.mechanism.memory_bytes) if cell.mechanism else math.nan,
         **(recording.own if recording else dict.fromkeys(OWN, math.nan)),
         **_prefetch_outcome(cell),
     }
@@ -164,25 +165,22 @@ def _instant(cell: Cell, step: str) -> float:
     """Elapsed seconds of a step: by the cell's record, else by the mark in the sampler's stream."""
     if not cell.recording:
         return math.nan
-    guest = _number(cell.steps.get(step, {}).get("guest"))
-    if math.isnan(guest):
-        guest = cell.recording.marks.get(step, math.nan)
-    return round(guest - cell.recording.start, 6)
+    noted = cell.steps.get(step)
+    return math.nan if noted is None or noted.guest is None else round(noted.guest - cell.recording.start, 6)
 
 
 def _verdict(cell: Cell, request: float, response: float) -> tuple[bool, str]:
     """Whether the cell counts: the cell's own word, and whether its streams give the outcomes at all."""
     if not cell.valid:
         return False, cell.reason
-    stream = f"cells/{cell.name}/samples.jsonl"
+    stream, journal = (f"cells/{cell.name}/{name}" for name in (SAMPLES, JOURNAL))
     if not cell.recording:
         return False, f"{stream}: no start record followed by a tick"
     for name, instant in (("request", request), ("response", response)):
         if math.isnan(instant):
-            return False, f"cells/{cell.name}/cell.jsonl: no guest instant of the {name}"
-    for name in ("first_byte_s", "total_s"):
-        if not _number(cell.response.get(name)) >= 0:
-            return False, f"cells/{cell.name}/cell.jsonl: the response's {name} is no time"
+            return False, f"{journal}: no guest instant of the {name}"
+    if cell.response is None or min(cell.response.first_byte_s, cell.response.total_s) < 0:
+        return False, f"{journal}: no response, or one that came before its request"
     if request < cell.recording.times[0] or response > cell.recording.times[-1]:
         return False, f"{stream}: the ticks do not span request and response"
     return True, ""

@@ -5,13 +5,26 @@ Lenient about cells: one that failed, is still running, or was cut short is kept
 it recorded is there to be drawn. Whoever computes takes ``Cell.valid`` cells only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from analysis.records.recordings import Recording, recording
 from configuration.plan_file import OTHER_VERSION, PlannedCell, read_plan
+from measure.journal import (
+    JOURNAL,
+    PREFETCH,
+    SAMPLES,
+    Advance,
+    Answer,
+    End,
+    Entry,
+    Head,
+    Mechanism,
+    Step,
+    entry_of,
+)
 from measure.lines import Lines, LineTooLong
 from measure.packed import Damaged, read_stored, stored
 from measure.quota import COMMS, EVENT_BYTES, EVENT_LINES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
@@ -21,6 +34,7 @@ from testbed.files.documents import RESTORE, Fault, parse_json, read_json
 from testbed.files.plain import require_plain
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 State = Literal["planned", "incomplete", "complete", "skipped"]
 
 
@@ -42,11 +56,10 @@ class Cell:
     state: State = "planned"
     valid: bool = False
     reason: str = "not run yet"
-    steps: Mapping[str, Json] = field(default_factory=dict)
-    response: Json = field(default_factory=dict)
-    checks: tuple[Json, ...] = ()
-    advances: tuple[Json, ...] = ()
-    mechanism: Json = field(default_factory=dict)
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    response: Answer | None = None
+    advances: tuple[Advance, ...] = ()
+    mechanism: Mechanism | None = None
     ran_on: str = ""
     guests: int = 1
     recording: Recording | None = None
@@ -134,96 +147,88 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> 
     """A planned cell with all that its folder holds. Faults in files go to ``problems`` and make it invalid."""
     planned = Cell(plan.name, plan.replicate, plan.condition, plan.topology, plan.policy)
     folder = run / "cells" / planned.name
-    if not (folder / "cell.jsonl").is_file():
+    if not (folder / JOURNAL).is_file():
         if folder.exists():
-            problem = "cell.jsonl: No such file" if folder.is_dir() else " is a file, not a cell's folder"
+            problem = f"{JOURNAL}: No such file" if folder.is_dir() else " is a file, not a cell's folder"
             problems.append(f"cells/{planned.name}{'/' * folder.is_dir()}{problem}")
             return replace(planned, state="incomplete", reason=problems[-1])
         return planned
-    ledger, faults = _lines(run, folder / "cell.jsonl", budget)
+    journal, faults = _lines(run, folder / JOURNAL, budget, entry_of)
     broken_off = next(iter(faults), "no end record: still running, or broken off")
     prefetch, prefetch_faults = (
-        _lines(run, stored(folder / "prefetch.jsonl"), budget)
-        if stored(folder / "prefetch.jsonl").is_file()
-        else ((), [])
+        _lines(run, stored(folder / PREFETCH), budget, plain_members)
+        if stored(folder / PREFETCH).is_file()
+        else ([], [])
     )
-    samples, sample_faults = _samples(run, stored(folder / "samples.jsonl"))
-    end = ledger[-1] if ledger and ledger[-1].get("type") == "end" else {}
-    complete = end.get("complete") is True
-    skipped = not complete and end.get("kind") == Unsupported.__name__
-    faults += _disagreements(run, folder, planned, ledger)
-    said_valid = complete and end.get("valid") is True
-    sampled = said_valid or stored(folder / "samples.jsonl").is_file()  # what failed early has recorded nothing
+    samples, sample_faults = _samples(run, stored(folder / SAMPLES))
+    end = journal[-1] if journal and isinstance(journal[-1], End) else None
+    complete = end is not None and end.complete
+    skipped = end is not None and not complete and end.kind == Unsupported.__name__
+    faults += _disagreements(planned, journal)
+    said_valid = end is not None and complete and end.valid
+    sampled = said_valid or stored(folder / SAMPLES).is_file()  # what failed early has recorded nothing
     faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
     problems += faults
-    if not end:
-        reason = broken_off
-    else:
-        reason = str(end.get("reason") or "") or next(iter(faults), "" if said_valid else "no reason recorded")
+    unsaid = next(iter(faults), "" if said_valid else "no reason recorded")
+    head = journal[0] if journal and isinstance(journal[0], Head) else None
     return replace(
         planned,
         state="skipped" if skipped else "complete" if complete else "incomplete",
         valid=said_valid and not faults,
-        reason=reason,
-        steps={str(record.get("step")): record for record in ledger if record.get("type") == "step"},
-        response=next(iter(_of_type(ledger, "response")), {}),
-        checks=_of_type(ledger, "check"),
-        advances=_of_type(ledger, "advance"),
-        mechanism=next(iter(_of_type(ledger, "mechanism")), {}),
-        ran_on=str(ledger[0].get("ran_on", "")) if ledger else "",
-        guests=_guests(ledger[0]) if ledger else 1,
+        reason=broken_off if end is None else end.reason or unsaid,
+        steps={entry.step: entry for entry in journal if isinstance(entry, Step)},
+        response=next((entry for entry in journal if isinstance(entry, Answer)), None),
+        advances=tuple(entry for entry in journal if isinstance(entry, Advance)),
+        mechanism=next((entry for entry in journal if isinstance(entry, Mechanism)), None),
+        ran_on=head.ran_on if head else "",
+        guests=max(1, head.guests) if head else 1,
         recording=recording(samples),
-        prefetch=prefetch,
+        prefetch=tuple(prefetch),
     )
 
 
-def _guests(head: Json) -> int:
-    guests = head.get("guests", 1)
-    return guests if isinstance(guests, int) and guests > 0 else 1
-
-
-def _of_type(ledger: tuple[Json, ...], name: str) -> tuple[Json, ...]:
-    return tuple(record for record in ledger if record.get("type") == name)
-
-
-def _disagreements(run: Path, folder: Path, planned: Cell, ledger: tuple[Json, ...]) -> list[str]:
+def _disagreements(planned: Cell, journal: Sequence[Entry]) -> list[str]:
     """Where the cell's first record is not the head that the plan promises."""
-    head = ledger[0] if ledger else {}
-    where = f"{(folder / 'cell.jsonl').relative_to(run)}:1"
-    if head.get("type") != "cell":
+    head = journal[0] if journal else None
+    where = f"cells/{planned.name}/{JOURNAL}:1"
+    if not isinstance(head, Head):
         return [f"{where}: the first record is not of type cell"]
     return [
-        f"{where}: {key} is {head.get(key)!r}, plan.json says {getattr(planned, key)!r}"
+        f"{where}: {key} is {getattr(head, key)!r}, plan.json says {getattr(planned, key)!r}"
         for key in ("name", "replicate", "condition", "topology", "policy")
-        if head.get(key) != getattr(planned, key)
+        if getattr(head, key) != getattr(planned, key)
     ]
 
 
-def _lines(run: Path, path: Path, budget: Budget) -> tuple[tuple[Json, ...], list[str]]:
-    """The JSON objects of a file up to the first line that is none, and what is wrong with that line. Of an object only
-    the plain members are kept.
+def plain_members(line: bytes) -> Json:
+    """Of the object in a line. Raises Fault."""
+    record = parse_json(line)
+    if not isinstance(record, dict):
+        raise Fault("not a JSON object")
+    if len(record) > EVENT_MEMBERS:
+        raise Fault(f"more than {EVENT_MEMBERS} members")
+    return {name: value for name, value in record.items() if not isinstance(value, dict | list)}
+
+
+def _lines(run: Path, path: Path, budget: Budget, read: Callable[[bytes], T]) -> tuple[list[T], list[str]]:
+    """What ``read`` makes of each line of a file up to the first that it has a Fault for, and what is wrong with that.
 
     A last line without its newline was cut off while it was written: it is dropped without complaint
     (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
     """
     content, broken = _content(run, path, min(EVENT_BYTES, budget.left))
     budget.left -= len(content)
-    records: list[Json] = []
+    records: list[T] = []
     lines = Lines()
     try:
         for line in lines.add(content):
-            record = parse_json(line)
-            if not isinstance(record, dict):
-                raise Fault("not a JSON object")
             if len(records) == EVENT_LINES:
                 raise Fault(f"more than {EVENT_LINES} lines")
-            if len(record) > EVENT_MEMBERS:
-                raise Fault(f"more than {EVENT_MEMBERS} members")
-            records.append({name: value for name, value in record.items() if not isinstance(value, dict | list)})
+            records.append(read(line))
     except (Fault, LineTooLong) as fault:
         number = lines.count + isinstance(fault, LineTooLong)
-        return tuple(records), [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
-    return tuple(records), broken
+        return records, [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
+    return records, broken
 
 
 def _samples(run: Path, path: Path) -> tuple[list[Record], list[str]]:

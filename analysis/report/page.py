@@ -238,8 +238,7 @@ def validity(study: Study) -> dict[str, Any]:
         "rows": [{"cell": row.cell, "state": row.state, "reason": row.reason} for row in bad.itertuples()],
         "skipped": list(study.skipped.items()),
         "failed_advances": [
-            {"cell": cell.name, "action": advance.get("action", ""), "detail": advance.get("detail", "")}
-            for cell, advance in study.undone
+            {"cell": cell.name, "action": advance.action, "detail": advance.detail} for cell, advance in study.undone
         ],
     }
 

@@ -91,7 +91,7 @@ def undone(study: Study) -> list[str]:
     """What was begun before the request and did not succeed, by condition; such a cell counts all the same."""
     found: dict[tuple[str, str], list[str]] = {}
     for cell, advance in study.undone:
-        found.setdefault((cell.condition, str(advance.get("action"))), []).append(str(advance.get("detail")))
+        found.setdefault((cell.condition, str(advance.action)), []).append(str(advance.detail))
     return [
         f"{escaped(condition)}: {escaped(action)} did not succeed in {several(len(details), 'cell')}: "
         + escaped("; ".join(sorted(set(details))))

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from analysis.records.counters import Running
 from configuration.load import Configuration
 from configuration.plan import Cell, bases, make_plan
 from experiment.building.prepare import Prepared, prepare
@@ -21,6 +22,7 @@ from experiment.building.snapshot import TIMES
 from experiment.cell import Task, perform
 from experiment.progress import Progress
 from experiment.terminal.table import show
+from measure.journal import JOURNAL, SAMPLES, Step, read_journal
 from measure.stream import Record, Stop, Tick, read_stream
 from testbed import ledger
 from testbed.cache import Cache
@@ -70,15 +72,14 @@ def perform_and_measure(
 
 def cost(task: Task, seconds: float) -> Cost:
     """The cost of a performed cell, from its own records."""
-    lines = [json.loads(line) for line in (task.folder / "cell.jsonl").read_text().splitlines()]
-    at = {line["step"]: line["host"] for line in lines if line["type"] == "step"}
+    at = {entry.step: entry.host for entry in read_journal(task.folder / JOURNAL) if isinstance(entry, Step)}
     steps = task.settings.steps
     spent = sum(getattr(steps, name) for name in PAPER_WAITS)
     spent += at["response"] - at["request"]
     # What comes before the recording: alpha, or, without pressure, the request that brings service A in.
     begin, end = ("alpha-start", "alpha-ready") if task.condition.pressure else ("warm-up-request", "warm-up-response")
     spent += at[end] - at[begin]
-    records = read_stream(task.folder / "samples.jsonl")
+    records = read_stream(task.folder / SAMPLES)
     stop = next(r for r in records if isinstance(r, Stop))
     recorded = at["stop"] - at["recording"]
     return Cost(
@@ -94,10 +95,12 @@ def cost(task: Task, seconds: float) -> Cost:
 
 
 def rdbms_majors(records: Sequence[Record], roles: Mapping[str, str]) -> int:
-    """Major faults of the RDBMS, which lives through the whole recording."""
-    ticks = [r for r in records if isinstance(r, Tick)]
-    first, last = (sum(p.majflt for p in tick.procs if roles.get(p.comm) == "rdbms") for tick in (ticks[0], ticks[-1]))
-    return last - first
+    """Major faults of the RDBMS within the recording."""
+    running = Running()
+    for record in records:
+        if isinstance(record, Tick):
+            running.add_tick(record)
+    return running.majors(roles)["rdbms"]
 
 
 def rdbms_fewer(costs: Sequence[Cost]) -> str:

@@ -4,70 +4,79 @@ All that the harness does itself is done as ever: it takes the streams from the 
 cell and writes its journal. So this is how to measure what the harness costs.
 """
 
-import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from configuration.load import Configuration
 from configuration.plan import Cell
 from experiment.cell import Outcome, TickSeen, alpha_pages
-from experiment.run_folder import Journal, Store, read_last
+from experiment.run_folder import Store
 from measure.hostuse import HostUse
+from measure.journal import (
+    ALPHA,
+    JOURNAL,
+    PEER,
+    PREFETCH,
+    SAMPLES,
+    Answer,
+    End,
+    Entry,
+    Head,
+    Journal,
+    Step,
+    entries_in,
+)
 from measure.packed import PACKED, read_stored
 from measure.quota import STREAM_BYTES
 from measure.recording import EventStream, SampleStream
 from measure.stream import Record, Stop
 from measure.timeline import ANSWER_SECONDS
-from measure.validity import Facts, check_cell
+from measure.validity import Check, Facts, check_cell
 from testbed import ledger
 from testbed.connection import PREFIX, SHORT_PLACE
 from testbed.errors import UsageError
+from testbed.files.documents import Fault
 from workloads.request import Expected, Response
 
-JOURNAL, SAMPLES, ALPHA = "cell.jsonl", "samples.jsonl", "alpha.jsonl"
-EVENTS = (ALPHA, "prefetch.jsonl", "peer.jsonl")
-COMPUTED = ("check", "end")  # of the journal: these are not copied
+EVENTS = (ALPHA, PREFETCH, PEER)
+COMPUTED = (Check, End)  # of the journal: these are not copied
 
-Json = Mapping[str, Any]
+E = TypeVar("E", bound=Entry)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a cell left. ``journal``: the objects of cell.jsonl; ``files``: the bytes of the others, by name."""
+    """What a cell left: the lines of its journal, and by name the bytes of all other files."""
 
-    journal: tuple[Json, ...]
+    journal: tuple[Entry, ...]
     files: Mapping[str, bytes]
 
-    def of_type(self, name: str) -> list[Json]:
-        return [record for record in self.journal if record["type"] == name]
+    def only(self, kind: type[E]) -> E:
+        (found,) = (entry for entry in self.journal if isinstance(entry, kind))
+        return found
 
     @property
     def response(self) -> Response:
-        (said,) = self.of_type("response")
-        return Response(said["rows"], said["checksum"], said["first_byte_s"], said["total_s"])
+        said = self.only(Answer)
+        return Response(said.rows, said.checksum, said.first_byte_s, said.total_s)
 
     @property
     def instants(self) -> list[tuple[float, float]]:
         """Of the steps on the host's and the guest's clock, as experiment.cell notes them."""
-        steps = [step for step in self.of_type("step") if step["step"] != "alpha-ready" and "guest" in step]
-        return [(step["host"], step["guest"]) for step in steps]
-
-    @property
-    def host(self) -> HostUse:
-        (used,) = self.of_type("host")
-        return HostUse(**members(used))
+        steps = (step for step in self.journal if isinstance(step, Step) and step.step != "alpha-ready")
+        return [(step.host, step.guest) for step in steps if step.guest is not None]
 
 
 @dataclass(frozen=True)
 class Recording:
     """The cells of a run that count, by condition, in the order of its plan; at least one a condition."""
 
-    manifest: Json
+    manifest: Mapping[str, Any]
     cells: Mapping[str, tuple[Recorded, ...]]
 
     @property
@@ -90,7 +99,7 @@ def open_recording(store: Store) -> Recording:
     cells: dict[str, tuple[Recorded, ...]] = {}
     for cell in store.plan().cells:
         folder = store.cell_folder(cell)
-        if read_last(folder / JOURNAL).get("valid") is True:
+        if store.counts(cell):
             cells[cell.condition] = (*cells.get(cell.condition, ()), read_cell(folder))
     if not cells:
         raise UsageError(f"no cell of run {store.run} counts", "name a run with cells that do")
@@ -103,13 +112,10 @@ def read_cell(folder: Path) -> Recorded:
         for path in sorted(folder.iterdir())
         if path.is_file()
     }
-    journal = files.pop(JOURNAL)
-    return Recorded(tuple(json.loads(line) for line in journal.splitlines()), files)
-
-
-def members(record: Json) -> dict[str, Any]:
-    """Of a journal's record, without its type."""
-    return {name: value for name, value in record.items() if name != "type"}
+    try:
+        return Recorded(tuple(entries_in(files.pop(JOURNAL))), files)
+    except Fault as fault:
+        raise UsageError(f"{folder / JOURNAL}: {fault}", "name another run") from None
 
 
 class FakeGuest:
@@ -149,11 +155,10 @@ class Replay:
         recorded = self.recording.of(cell)
         folder.mkdir(parents=True)
         with Journal(folder / JOURNAL) as journal:
-            head, *others = recorded.journal
-            journal.write("cell", **{**members(head), "name": cell.name, **asdict(cell)})
-            for record in others:
-                if record["type"] not in COMPUTED:
-                    journal.write(record["type"], **members(record))
+            journal.write(replace(recorded.only(Head), name=cell.name, **asdict(cell)))
+            for entry in recorded.journal[1:]:
+                if not isinstance(entry, COMPUTED):
+                    journal.write(entry)
             for name in recorded.files.keys() - {SAMPLES, *EVENTS}:
                 (folder / name).write_bytes(recorded.files[name])
             records = self._samples(recorded, folder / SAMPLES, on_tick)
@@ -161,7 +166,7 @@ class Replay:
             failed = self._check(cell, recorded, records, alpha_pages(events[ALPHA]), journal)
             kind = f"check {failed[0].partition(':')[0]}" if failed else ""
             reason = "; ".join(failed)
-            journal.write("end", complete=True, valid=not failed, kind=kind, reason=reason)
+            journal.write(End(True, not failed, kind, reason))
         return Outcome(cell, True, not failed, reason, time.monotonic() - begin, kind)
 
     def _samples(self, recorded: Recorded, sink: Path, on_tick: TickSeen) -> list[Record]:
@@ -186,11 +191,11 @@ class Replay:
         """What does not hold, in words. ``written``: pages, by alpha."""
         own = self.configuration.for_condition(cell.condition)
         alpha = (written, own.alpha.pages) if own.condition.pressure else None
-        facts = Facts(recorded.response, self.recording.expected, recorded.instants, alpha, recorded.host)
-        limits = own.checks.beside(recorded.journal[0].get("guests", 1))
+        facts = Facts(recorded.response, self.recording.expected, recorded.instants, alpha, recorded.only(HostUse))
+        limits = own.checks.beside(recorded.only(Head).guests)
         checks = check_cell(records, facts, limits)
         for check in checks:
-            journal.write("check", **asdict(check))
+            journal.write(check)
         return [f"{check.check}: {check.detail}" for check in checks if not check.ok]
 
 

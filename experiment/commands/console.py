@@ -6,12 +6,11 @@ from pathlib import Path
 
 from configuration.plan import Cell
 from experiment.cell import REHEARSAL
-from experiment.run_folder import Store, read_last
+from experiment.run_folder import Store
+from measure.journal import CONSOLE, read_end
 from measure.packed import Damaged, read_stored
 from testbed.errors import UsageError, printable
 from testbed.supervision.watch import CONSOLE_BYTES
-
-CONSOLE = "console.log"
 
 
 def run(words: argparse.Namespace) -> int:
@@ -47,11 +46,11 @@ def attempts_at(store: Store, cell: Cell) -> list[Path]:
 
 def verdict(folder: Path) -> str:
     """Why an attempt does not count, in one line."""
-    last = read_last(folder / "cell.jsonl")
-    if last.get("type") != "end":
+    end = read_end(folder)
+    if end is None:
         return "has no end"
-    reason = printable(str(last.get("reason", ""))).partition("\n")[0]
-    return reason or ("counts" if last.get("valid") else "does not count")
+    reason = printable(end.reason).partition("\n")[0]
+    return reason or ("counts" if end.valid else "does not count")
 
 
 def console_of(folder: Path) -> str:

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,24 @@ from configuration.load import parsed
 from experiment.cell import TRACE
 from experiment.failure import EVIDENCE
 from experiment.open_run import settings_of
-from experiment.run_folder import LATEST, Store, digest, read_first
+from experiment.run_folder import LATEST, Store, digest
 from experiment.terminal.console import Console
+from measure.journal import ALPHA, CONSOLE, DOMAIN, JOURNAL, PREFETCH, SAMPLES, Head, entry_of, line_of, read_head
 from measure.packed import PACKED
 from measure.quota import STREAM_BYTES
 from testbed.connection import EMBEDDED
 from testbed.errors import UsageError
-from testbed.files.documents import Fault, parse_json, read_bounded, read_json
+from testbed.files.documents import Fault, read_bounded, read_json
 from testbed.process import PROJECT
 
 log = logging.getLogger(__name__)
 
 # Of a cell, what is large; of the tables, the one that is, and whatever else is larger than this.
-STREAMS = ("samples.jsonl", "prefetch.jsonl", "alpha.jsonl", "console.log", TRACE)
+STREAMS = (SAMPLES, PREFETCH, ALPHA, CONSOLE, TRACE)
 LARGE_TABLE = "system.csv"
 LARGE_BYTES = 2 * 2**20
 KEPT = ("configuration.toml", "plan.json", "manifest.json")
 PRIVATE = (("dataset", "path", ""), ("testbed", "libvirt_uri", EMBEDDED))  # settings, and what they are usually
-DOMAIN = "domain.xml"
-LEDGER = "cell.jsonl"  # its last record quotes errors
 
 
 def run(words: argparse.Namespace) -> int:
@@ -86,9 +86,9 @@ def copy_records(store: Store, target: Path) -> None:
             copy = target / path.relative_to(store.folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             content = read_record(path)
-            if path.name in (DOMAIN, LEDGER) or path.parent.name == EVIDENCE:
+            if path.name in (DOMAIN, JOURNAL) or path.parent.name == EVIDENCE:
                 content = without_places(content.decode(errors="replace"), places).encode()
-            if path.name == LEDGER:
+            if path.name == JOURNAL:
                 content = without_host(content, hosts)
             copy.write_bytes(content)
             if path.name in STREAMS or (path.parent.name == EVIDENCE and path.suffix == ".log"):
@@ -128,8 +128,8 @@ def indented(value: Mapping[str, Any]) -> bytes:
 
 def hosts_of(store: Store) -> dict[str, str]:
     """The hosts that ran cells, by their names, and what stands for each in a packed run."""
-    ran = (read_first(path).get("ran_on") for path in store.folder.glob(f"*/*/{LEDGER}"))
-    names = {name for name in (*ran, *table(store.manifest(), "hosts")) if isinstance(name, str) and name}
+    heads = (read_head(path.parent) for path in store.folder.glob(f"*/*/{JOURNAL}"))
+    names = {head.ran_on for head in heads if head and head.ran_on} | set(table(store.manifest(), "hosts"))
     return {name: f"host-{number}" for number, name in enumerate(sorted(names), 1)}
 
 
@@ -137,13 +137,13 @@ def without_host(journal: bytes, hosts: Mapping[str, str]) -> bytes:
     """A cell's record, whose first line says where it ran."""
     first, end, rest = journal.partition(b"\n")
     try:
-        head = parse_json(first)
+        head = entry_of(first)
     except Fault:
         return journal
-    if not isinstance(head, dict) or not head.get("ran_on"):
+    if not isinstance(head, Head) or not head.ran_on:
         return journal
-    head["ran_on"] = hosts.get(str(head["ran_on"]), "host")
-    return json.dumps(head).encode() + end + rest
+    anonymous = replace(head, ran_on=hosts.get(head.ran_on, "host"))
+    return line_of(anonymous).rstrip().encode() + end + rest
 
 
 def read_record(path: Path) -> bytes:

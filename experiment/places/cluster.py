@@ -27,6 +27,7 @@ from experiment.places.listening import CONNECT_S, no_scheduler, reach, security
 from experiment.places.pool import lost
 from experiment.places.worker import GUEST, Delivery, Order, fulfil, survey
 from experiment.progress import Progress, Watched
+from measure.journal import SAMPLES
 from testbed.errors import CellError, HarnessError, HostError, WorkerLost
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class Cluster:
         try:
             if delivery.records is not None:
                 archive.unpack_folder(delivery.records, folder)
-                watched.recorded(folder / "samples.jsonl")
+                watched.recorded(folder / SAMPLES)
             sent.future.set_result(delivery.outcome)
         except CellError as error:
             sent.future.set_result(lost(cell, error))

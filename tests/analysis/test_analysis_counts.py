@@ -10,7 +10,6 @@ from fake_run import (
     Json,
     disk,
     exited,
-    mark,
     process,
     start,
     stop,
@@ -240,16 +239,14 @@ def test_a_mechanism_whose_memory_is_not_recorded_has_no_known_cost(tmp_path: Pa
     assert row["peak_mb"] > 0
 
 
-def test_instants_come_from_marks_where_the_steps_have_none(tmp_path: Path) -> None:
+def test_a_step_that_says_something_unknown_is_a_fault_of_its_cell(tmp_path: Path) -> None:
     write_plan(tmp_path, ["01-baseline"])
-    samples = [start(), tick(0), mark(0.4, "request"), tick(1), mark(1.6, "response"), tick(2), stop(2.1, 3)]
-    cell = write_cell(tmp_path, "01-baseline", samples)
-    ledger = cell / "cell.jsonl"
-    ledger.write_text(ledger.read_text().replace('"guest":', '"unknown":'))
+    cell = write_cell(tmp_path, "01-baseline", [start(), tick(0), tick(1), tick(2), stop(2.1, 3)])
+    journal = cell / "cell.jsonl"
+    journal.write_text(journal.read_text().replace('"guest":', '"unknown":', 1))
     row = make_frames(load_run(tmp_path)).cells.iloc[0]
-    assert (row["request_t"], row["response_t"]) == (0.4, 1.6)
-    assert math.isnan(row["first_byte_t"])
-    assert bool(row["valid"])
+    assert not row["valid"]
+    assert row["reason"].startswith("cells/01-baseline/cell.jsonl:2: step: ")
 
 
 def test_system_holds_differences_of_counters_and_levels_as_they_are(tmp_path: Path) -> None:

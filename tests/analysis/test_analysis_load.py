@@ -10,6 +10,7 @@ from analysis.records.conditions import skipped
 from analysis.records.frames import Frames, make_frames
 from analysis.records.load import load_run
 from analysis.report.tables import summarise
+from measure.journal import Advance, Mechanism
 from testbed.errors import UsageError
 
 QUICK = ("baseline", "working-set")
@@ -173,7 +174,8 @@ def test_what_was_begun_before_the_request_and_what_the_mechanism_holds_are_kept
     mechanism = {"type": "mechanism", "memory_bytes": 7}
     write_cell(tmp_path, "01-baseline", [tick(0)], records_more=[advance, mechanism])
     (cell,) = load_run(tmp_path).cells
-    assert (cell.advances, cell.mechanism) == ((advance,), mechanism)
+    assert cell.advances == (Advance("swap-cycle", 502.0, 509.5, ok=False, detail="x"),)
+    assert cell.mechanism == Mechanism(7)
 
 
 def test_foreign_folder_is_named_and_left_out(tmp_path: Path) -> None:

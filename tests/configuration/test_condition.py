@@ -103,6 +103,6 @@ def test_a_peer_that_is_not_done_is_not_ok() -> None:
     begun = {"event": "begin", "action": "swap-cycle", "t": 1.0}
     assert advances(stream()) == []
     (record,) = advances(stream(begin=[begun]))
-    assert (record["ok"], record["t_end"], record["detail"]) == (False, None, "not done by the end of the recording")
+    assert (record.ok, record.t_end, record.detail) == (False, None, "not done by the end of the recording")
     (record,) = advances(stream(begin=[begun], done=[{"t": 2.5, "ok": True, "pages": 7, "detail": ""}]))
-    assert (record["ok"], record["t_begin"], record["t_end"], record["pages"]) == (True, 1.0, 2.5, 7)
+    assert (record.ok, record.t_begin, record.t_end, record.pages) == (True, 1.0, 2.5, 7)

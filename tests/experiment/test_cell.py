@@ -18,7 +18,7 @@ from experiment import cell as cells
 from experiment import failure
 from experiment.building.snapshot import Snapshot
 from experiment.cell import REHEARSAL, TRACE, StepSeen, Task, Verdict, perform, read_trace
-from experiment.run_folder import Journal
+from measure.journal import Journal
 from testbed.errors import DiskFull, GuestPanicked, HostError, UsageError
 from testbed.images.image import Image
 from testbed.process import PROJECT

@@ -83,7 +83,7 @@ class TestTheConsole:
     def test_a_rehearsals_comes_before_its_cells(self, store: Store) -> None:
         folder = store.folder / "cells" / CELL
         attempt(folder / "rehearsal", b"first\n")
-        (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "valid": True}) + "\n")
+        (folder / "cell.jsonl").write_text(json.dumps({"type": "end", "complete": True, "valid": True}) + "\n")
         (folder / "console.log").write_bytes(b"then\n")
         assert shown(store) == [
             f"==> cells/{CELL}/rehearsal: counts", "first", f"==> cells/{CELL}: counts", "then",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from configuration.plan import Plan, make_plan
 from experiment.manifest import accept, of_hosts, suite_used
 from experiment.open_run import settings_of
 from experiment.places.this_host import InThisThread
-from experiment.run_folder import Journal, Store
+from experiment.run_folder import Store
 from experiment.scheduling.runner import owners
+from measure.journal import Head, Journal
 from testbed.errors import UsageError
 from testbed.process import PROJECT
 
@@ -102,7 +104,7 @@ def test_an_attempt_is_set_aside_never_overwritten(store: Store, plan: Plan) -> 
 def test_the_journal_is_appended(tmp_path: Path) -> None:
     for number in (1, 2):
         with Journal(tmp_path / "cell.jsonl") as journal:
-            journal.step("restore", guest=number)
+            journal.step("restore", guest=float(number))
     lines = [json.loads(line) for line in (tmp_path / "cell.jsonl").read_text().splitlines()]
     assert [line["guest"] for line in lines] == [1, 2]
     assert all(line["type"] == "step" and line["host"] > 0 for line in lines)
@@ -143,7 +145,9 @@ def test_a_done_cell_says_where_it_ran(store: Store, plan: Plan) -> None:
     done, begun = plan.cells[:2]
     for cell in (done, begun):
         store.cell_folder(cell).mkdir()
-        (store.cell_folder(cell) / "cell.jsonl").write_text('{"type": "cell", "ran_on": "x"}\n')
+        with Journal(store.cell_folder(cell) / "cell.jsonl") as journal:
+            head = Head(cell.name, **asdict(cell), pressure=True, disk_iops=0, accelerator="tcg", ran_on="x")
+            journal.write(head)
     with (store.cell_folder(done) / "cell.jsonl").open("a") as file:
         file.write('{"type": "end", "complete": true, "valid": true}\n')
     assert owners(store, plan) == {done.replicate: "x"}

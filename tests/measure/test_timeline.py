@@ -100,18 +100,18 @@ def play(
     guest: Any = Guest()
     streams: Any = Streams(unknown, Samples(), Alpha(), Peer(steps))  # type: ignore[arg-type]
     performance = Timeline(
-        guest,
-        topology,  # type: ignore[arg-type]
-        streams,
-        TIMES,
-        1.0,
-        60,
-        60,
-        pressure,
-        lambda step, **_values: steps.append(step),
-        lambda _shell: steps.append("armed"),
-        advance_s,
-        idle_rounds,
+        guest=guest,
+        topology=topology,  # type: ignore[arg-type]
+        streams=streams,
+        times=TIMES,
+        interval_s=1.0,
+        alpha_limit_s=60,
+        request_limit_s=60,
+        pressure=pressure,
+        note=lambda step, **_values: steps.append(step),
+        arm=lambda _shell: steps.append("armed"),
+        advance_s=advance_s,
+        idle_rounds=idle_rounds,
     )
     response = performance.perform(None)  # type: ignore[arg-type]
     assert response.rows == 3

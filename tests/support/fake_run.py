@@ -200,25 +200,32 @@ def write_cell(
     cell = run / "cells" / name
     cell.mkdir(parents=True, exist_ok=True)
     instants = {"recording": 0.0, "request": request, "first-byte": first_byte, "response": response}
-    records: list[Json] = [{"type": "cell", **planned(name), "accelerator": "tcg"}]
-    records += [{"type": "step", "step": step, "host": HOST + at, "guest": BOOT + at} for step, at in instants.items()]
+    records: list[Json] = [head(name)]
+    records += [
+        {"type": "step", "step": step, "host": HOST + at, "wall": at, "guest": BOOT + at}
+        for step, at in instants.items()
+    ]
     records += [
         {
             "type": "response",
             "rows": 115003,
-            "checksum": "c0ffee",
+            "checksum": 0xC0FFEE,
             "ok": True,
             "first_byte_s": first_byte - request,
             "total_s": response - request,
         }
     ]
     records += [*checks, *records_more]
-    finish = {"type": "end", "complete": True, "valid": True, "reason": ""} if end is None else end
+    finish = {"type": "end", "complete": True, "valid": True, "kind": "", "reason": ""} if end is None else end
     records += [finish] if finish else []
     (cell / "cell.jsonl").write_text(lines(records))
     (cell / "samples.jsonl").write_text(lines(samples))
     (cell / "prefetch.jsonl").write_text(lines(prefetch))
     return cell
+
+
+def head(name: str) -> Json:
+    return {"type": "cell", **planned(name), "pressure": True, "disk_iops": 0, "accelerator": "tcg"}
 
 
 def write_run(
@@ -270,7 +277,7 @@ def write_skipped(run: Path, name: str, reason: str) -> None:
     cell = run / "cells" / name
     cell.mkdir(parents=True, exist_ok=True)
     end = {"type": "end", "complete": False, "valid": False, "kind": "Unsupported", "reason": reason}
-    (cell / "cell.jsonl").write_text(lines([{"type": "cell", **planned(name), "accelerator": "tcg"}, end]))
+    (cell / "cell.jsonl").write_text(lines([head(name), end]))
 
 
 def _lifelike(name: str, shape: Shape, rng: random.Random) -> tuple[list[Json], float, list[Json]]:

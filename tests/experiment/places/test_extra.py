@@ -15,7 +15,7 @@ from testbed.process import PROJECT
 @pytest.mark.parametrize("text", ["just a string\n", "a: [\n", "distributed: 3\n\t- x\n"])
 def test_they_are_answered_in_a_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "dask.yaml").write_text(text)
-    words = [sys.executable, PROJECT / "run.py", "worker", "tcp://127.0.0.1:9", "--let-anyone-in"]
+    words = [sys.executable, str(PROJECT / "run.py"), "worker", "tcp://127.0.0.1:9", "--let-anyone-in"]
     environment = {**os.environ, "DASK_CONFIG": str(tmp_path / "dask.yaml")}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == HostError.exit_code

@@ -15,9 +15,10 @@ from configuration.plan import Cell, make_plan
 from experiment.cell import Outcome
 from experiment.commands.reproduce import refuse_changes
 from experiment.progress import Progress, Watched
-from experiment.run_folder import Journal, Store
+from experiment.run_folder import Store
 from experiment.scheduling import runner as runner_module
 from experiment.scheduling.runner import Runner, Streak, require_rooms
+from measure.journal import End, Journal
 from testbed import host
 from testbed.errors import DiskFull, RunStopped, UsageError
 from testbed.process import PROJECT
@@ -170,7 +171,7 @@ class MadeUp:
         kind = self.ends(cell, sum(name == cell.name for _, name in self.ran))
         folder.mkdir(parents=True)
         with Journal(folder / "cell.jsonl") as journal:
-            journal.write("end", complete=not kind, valid=not kind, kind=kind, reason=kind)
+            journal.write(End(not kind, not kind, kind, kind))
         future: Future[Outcome] = Future()
         self._waiting.append((future, Outcome(cell, not kind, not kind, kind, 1.0, kind)))
         self.most = max(self.most, len(self._waiting))
