@@ -87,7 +87,7 @@ def test_of_a_cell_that_ran_elsewhere_the_records_tell_the_faults(tmp_path: Path
     stream.write_bytes(b"".join(lines))
     watched.recorded(stream)
     whole = watched.faults()
-        assert re.fullmatch(r"httpd \d+, rdbms \d{4}, query.cgi \d+", whole), "one that has ended counts, too"
+    assert re.fullmatch(r"httpd \d+, rdbms \d{4}, query.cgi \d+", whole), "one that has ended counts, too"
     stream.write_bytes(b"".join(lines[:-1]) + b"{")
     watched.recorded(stream)
     assert watched.faults() == whole
