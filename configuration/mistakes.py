@@ -20,7 +20,7 @@ def unprintable(value: object, key: str = "") -> Iterator[str]:
         yield key
     elif isinstance(value, dict):
         for name, item in value.items():
-            inner = f"{key}.{printable(str(name))}" if key else printable(str(name))
+            inner = f"{key}.{escaped(str(name))}" if key else escaped(str(name))
             yield from unprintable(str(name), inner)
             yield from unprintable(item, inner)
     elif isinstance(value, list | tuple):
@@ -33,7 +33,7 @@ def in_lines(mistakes: Sequence[ErrorDetails], model: type[BaseModel]) -> list[s
     lacking: dict[str, list[str]] = {}
     for mistake in mistakes:
         if mistake["type"] == "missing":
-            *table, key = (printable(str(part)) for part in mistake["loc"])
+            *table, key = (escaped(str(part)) for part in mistake["loc"])
             lacking.setdefault(".".join(table), []).append(key)
     lines = [f"{table + ': ' if table else ''}lacks {', '.join(keys)}" for table, keys in lacking.items()]
     return lines + [told(mistake, model) for mistake in mistakes if mistake["type"] != "missing"]
@@ -42,8 +42,8 @@ def in_lines(mistakes: Sequence[ErrorDetails], model: type[BaseModel]) -> list[s
 def told(mistake: ErrorDetails, model: type[BaseModel]) -> str:
     """A mistake with its key, and with the nearest word that is right where one was mistyped."""
     where = mistake["loc"]
-    key = ".".join(printable(str(part)) for part in where)
-    text = printable(mistake["msg"].removeprefix("Value error, "))
+    key = ".".join(escaped(str(part)) for part in where)
+    text = escaped(mistake["msg"].removeprefix("Value error, "))
     given = "" if mistake["type"] == "value_error" else f" (given: {reprlib.repr(mistake['input'])})"
     if mistake["type"] == "extra_forbidden":
         text = f"there is no such key{nearest(str(where[-1]), keys_at(where[:-1], model))}"
@@ -69,5 +69,5 @@ def keys_at(where: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     return text if text.isprintable() else ascii(text)

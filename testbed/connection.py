@@ -68,19 +68,19 @@ def local_uri(uri: str) -> str:
 LibvirtUri = Annotated[str, AfterValidator(local_uri)]
 
 _loop = threading.Lock()
-_loop_runs = False
 
 
 def start_event_loop() -> None:
-    """Start the one thread that owns libvirt's events; must be called before a connection is opened."""
-    global _loop_runs
+    """Start the thread that owns libvirt's events, of which a process has one; before a connection is opened."""
     with _loop:
-        if _loop_runs:
-            return
-        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised; do not print them too
-        libvirt.virEventRegisterDefaultImpl()
-        threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
-        _loop_runs = True
+        _start_event_loop()
+
+
+@functools.cache
+def _start_event_loop() -> None:
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised; do not print them too
+    libvirt.virEventRegisterDefaultImpl()
+    threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
 
 
 def _run_events() -> None:

@@ -23,8 +23,9 @@ from workloads.service_a.dataset import Dataset
 
 @dataclass(frozen=True)
 class Prepared:
-    """What cells are forked from."""
+    """What cells are forked from; with the cache, whose entries they are and stay."""
 
+    cache: Cache
     image: Image
     accelerator: Accelerator
     dataset: Dataset
@@ -76,4 +77,4 @@ def prepare(cache: Cache, configuration: Configuration, wanted: Sequence[Base], 
             images[base.service], _ = build_image(cache, configuration, dataset, base.service)
         settings = configuration.for_base(base)
         snapshots[base.name] = warm_snapshot(cache, settings, images[base.service], accelerator, expected, report)
-    return Prepared(image, accelerator, dataset, expected, snapshots)
+    return Prepared(cache, image, accelerator, dataset, expected, snapshots)

@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,6 @@ RETRY_S = 0.2  # seconds
 NOTE = "started.json"  # of an unfinished entry: which processes may be at work in it
 PACKAGE = "container-paging"
 ENVIRONMENT = "PAGING_CACHE"  # where the cache is, unless the command line says it
-
-# The entries that this process has found whole, with the shared locks that keep them so for the rest of its life.
-held: dict[Path, FileIO] = {}
-
 
 State = tuple[int, int]  # inode and time of a folder: another one has others
 
@@ -89,10 +85,13 @@ class Entry:
 class Cache:
     """The cache folder, shared with other processes. Entries are never changed once they are there.
 
+    What was obtained stays as long as the object that it was obtained from lives: it has a shared lock on each entry.
+
     Raises HostError if somebody else can write the folder, or put another one in its place.
     """
 
     directory: Path  # without links
+    _held: dict[Path, FileIO] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", ownership.require_place(self.directory))
@@ -120,18 +119,25 @@ class Cache:
             ownership.close_to_others(folder)
 
     def obtain(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
-        """The entry's folder, built by ``build(folder)`` unless it is there and whole; nobody removes it while we live.
+        """The entry's folder, built by ``build(folder)`` unless it is there and whole; kept until ``release``.
 
         A second process that wants the same entry waits for the first instead of building it twice.
         Raises whatever ``build`` raises, and HostError if it cannot be written, or is not ours alone.
         """
         entry = self._entry(name, inputs)
-        if entry in held and not entry.is_dir():  # removed by hand
-            held.pop(entry).close()
-        if entry not in held:
-            held[entry] = self._hold(entry, inputs, build)
-        note_use()
+        if entry in self._held and not entry.is_dir():  # removed by hand
+            self._held.pop(entry).close()
+        if entry not in self._held:
+            self._held[entry] = self._hold(entry, inputs, build)
+        now = time.time_ns()
+        for handle in self._held.values():  # all are in use now, and get the same time for ``entries`` to order
+            os.utime(handle.fileno(), ns=(now, now))
         return entry
+
+    def release(self) -> None:
+        """Let go of what was obtained: others may remove it from now on."""
+        while self._held:
+            self._held.popitem()[1].close()
 
     def entries(self) -> list[Entry]:
         """All entries, in the order in which ``shrink`` removes them: the least recently used first.
@@ -308,13 +314,6 @@ class Cache:
 
     def _lock_file(self, name: str) -> Path:
         return self.directory / f"{name}.lock"
-
-
-def note_use() -> None:
-    """All that this process holds is in use now: all get the same time, for ``Cache.entries`` to order."""
-    now = time.time_ns()
-    for handle in held.values():
-        os.utime(handle.fileno(), ns=(now, now))
 
 
 def state(folder: Path) -> State | None:

@@ -10,7 +10,7 @@ from words import in_folders
 import run
 from experiment import needs
 from testbed import ledger
-from testbed.cache import Cache, held
+from testbed.cache import Cache
 from testbed.ledger import notes
 from testbed.process import PROJECT
 
@@ -193,8 +193,9 @@ def test_clean_says_what_it_would_remove_and_removes_it(tmp_path: Path, capsys: 
     overlays.mkdir(parents=True)
     (overlays / "swap.qcow2").write_bytes(bytes(3_000_000))
     (place / "1-00000000.jsonl").write_bytes(notes.entry(notes.Made(folder=str(overlays))))
-    entry = Cache(tmp_path / "cache").obtain("disk", {}, lambda folder: (folder / "root.raw").touch())
-    held.pop(entry).close()
+    cache = Cache(tmp_path / "cache")
+    entry = cache.obtain("disk", {}, lambda folder: (folder / "root.raw").touch())
+    cache.release()
     for _ in range(2):
         assert run.main(words(tmp_path, "clean", "--images", "--dry-run")) == 0
         text = capsys.readouterr().out
