@@ -15,11 +15,16 @@ class DiskBars(Section):
     excess_ratio: Ratio
 
 
-class Bars(Section):
+class Intervals(Section):
+    """How intervals are made, and with how few blocks none is."""
+
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=20_000)]
     seed: Seed
     least_blocks: Annotated[int, Field(ge=3, le=1000)]
+
+
+class Bars(Intervals):
     before_request_s: Seconds
     reference: str
     judged_disk: str

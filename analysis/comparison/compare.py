@@ -20,11 +20,12 @@ from scipy import stats
 
 from analysis.estimates.effects import pairs
 from analysis.estimates.outcomes import OUTCOMES, Outcome
-from analysis.estimates.statistics import SIGNIFICANT, Estimate, Settings, estimate, false_discovery, ratio_of_medians
+from analysis.estimates.statistics import SIGNIFICANT, Estimate, estimate, false_discovery, ratio_of_medians
 from analysis.judgements.claims import CANNOT_TELL, NOT, REPRODUCED
 from analysis.records.conditions import AGAIN, BASELINE
 from analysis.records.counters import Array
 from analysis.study import Study
+from configuration.bars import Intervals
 
 Verdict = Literal["better", "worse", "changed", "same", "cannot tell", "not judged"]
 Change = Literal["same", "changed", "turned"]
@@ -128,7 +129,7 @@ def counting(found: Study) -> set[str]:
 
 
 def difference(
-    a: pd.DataFrame, b: pd.DataFrame, pair: tuple[str, str], outcome: Outcome, settings: Settings, *, times: bool
+    a: pd.DataFrame, b: pd.DataFrame, pair: tuple[str, str], outcome: Outcome, settings: Intervals, *, times: bool
 ) -> Difference | None:
     """Not corrected, and judged later; of times only if ``times``. None where a run has no value."""
     is_time = outcome.unit in TIMES
@@ -154,7 +155,7 @@ def values(cells: pd.DataFrame, condition: str, column: str, *, relative: bool) 
     return quotient
 
 
-def permutation_p(a: Array, b: Array, settings: Settings) -> float:
+def permutation_p(a: Array, b: Array, settings: Intervals) -> float:
     found = stats.permutation_test(
         (a, b),
         mean_rank_difference,

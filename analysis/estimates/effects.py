@@ -20,8 +20,9 @@ import pandas as pd
 from scipy import stats
 
 from analysis.estimates.outcomes import OUTCOMES, Outcome
-from analysis.estimates.statistics import SIGNIFICANT, Estimate, Settings, estimate, false_discovery, ratio_of_medians
+from analysis.estimates.statistics import SIGNIFICANT, Estimate, estimate, false_discovery, ratio_of_medians
 from analysis.records.counters import Array
+from configuration.bars import Intervals
 
 EXACT_BLOCKS = 13  # 2^13 exchanges are all looked at; beyond it as many as there are resamples
 # The mechanism's own: where there is none, these are not known.
@@ -48,7 +49,7 @@ class Effect:
         return self.ratio.blocks
 
 
-def effects(cells: pd.DataFrame, against: Mapping[str, str], settings: Settings) -> list[Effect]:
+def effects(cells: pd.DataFrame, against: Mapping[str, str], settings: Intervals) -> list[Effect]:
     """Every outcome of every condition of ``against``, compared with the one that it names; corrected for their number.
 
     ``cells`` are ``analysis.estimates.outcomes.cell_outcomes``.
@@ -63,7 +64,7 @@ def effects(cells: pd.DataFrame, against: Mapping[str, str], settings: Settings)
     )
 
 
-def effect(table: pd.DataFrame, condition: str, against: str, outcome: Outcome, settings: Settings) -> Effect:
+def effect(table: pd.DataFrame, condition: str, against: str, outcome: Outcome, settings: Intervals) -> Effect:
     """One comparison, not corrected. ``table``: the outcome by block."""
     mine, its = pairs_of(table, condition, against)
     if not len(mine):
@@ -99,7 +100,7 @@ def signed_ranks(differences: Array) -> Array:
     return found
 
 
-def permutation_p(mine: Array, its: Array, settings: Settings) -> float:
+def permutation_p(mine: Array, its: Array, settings: Intervals) -> float:
     """1 where all blocks agree exactly. An exchange changes a rank's sign, not its size: they are ranked once."""
     ranks = signed_ranks(mine - its)
     if not ranks.any():

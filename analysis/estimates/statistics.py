@@ -6,32 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from analysis.records.counters import Array
+from configuration.bars import Intervals
 
 SIGNIFICANT = 0.05  # of p, and of q, at most
 AT_A_TIME = 2**18  # values of a sample that are drawn at a time: they fit into a cache
 
 # Of samples, a sample an argument, and of ``axis``, along which their blocks lie.
 Statistic = Callable[..., Any]
-
-
-class Settings(Protocol):
-    """How intervals are made, and with how few blocks none is."""
-
-    @property
-    def confidence(self) -> float: ...
-    @property
-    def resamples(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def least_blocks(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,7 @@ class Estimate:
     method: str = ""
 
 
-def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings, *, paired: bool = True) -> Estimate:
+def estimate(samples: Sequence[Array], statistic: Statistic, settings: Intervals, *, paired: bool = True) -> Estimate:
     """``statistic`` of samples, paired by block or of different runs, with its interval where there are blocks enough.
 
     The interval is bias-corrected and accelerated (BCa). That is not defined where leaving any one block out gives
@@ -78,7 +66,7 @@ def estimate(samples: Sequence[Array], statistic: Statistic, settings: Settings,
     return Estimate(blocks, value)
 
 
-def resampled(samples: Sequence[Array], statistic: Statistic, settings: Settings, *, paired: bool = True) -> Array:
+def resampled(samples: Sequence[Array], statistic: Statistic, settings: Intervals, *, paired: bool = True) -> Array:
     """``statistic`` of each bootstrap resample of ``samples``. Few are made at a time, however many blocks there be."""
     sizes = (len(samples[0]),) if paired else tuple(map(len, samples))
     drawn = draws(sizes, settings.resamples, settings.seed) * (len(samples) if paired else 1)

@@ -23,9 +23,10 @@ from scipy import stats
 
 from analysis.estimates.effects import Effect, by_block, correct, pairs, pairs_of
 from analysis.estimates.outcomes import BY_NAME, Outcome
-from analysis.estimates.statistics import Estimate, Settings, estimate, median, median_of_known, resampled
+from analysis.estimates.statistics import Estimate, estimate, median, median_of_known, resampled
 from analysis.records.conditions import circumstances, compared, settings_of, skipped
 from analysis.records.counters import Array
+from configuration.bars import Intervals
 
 COMPARED = tuple(BY_NAME[name] for name in ("majflt_rdbms", "majflt_service", "first_byte_s", "response_s", "read_mb",
                                             "read_whole_mb", "idle_mb", "peak_mb", "memory_mb"))  # fmt: skip
@@ -111,7 +112,7 @@ def suites(
     frame: pd.DataFrame,
     cells: pd.DataFrame,
     effects: Iterable[Effect],
-    settings: Settings,
+    settings: Intervals,
 ) -> list[Suite]:
     """The suites that a run was made for, or one nameless one of all its conditions.
 
@@ -179,7 +180,7 @@ def standings(
     names: Sequence[str],
     calm: Iterable[str],
     effects: Mapping[tuple[str, str], Effect],
-    settings: Settings,
+    settings: Intervals,
 ) -> list[Standing]:
     """Every outcome of COMPARED and OWN under every condition of ``names``."""
     ranked = [name for name in names if name not in set(calm)]
@@ -203,7 +204,7 @@ def standings(
     return found
 
 
-def ranks(cells: pd.DataFrame, names: Sequence[str], outcome: Outcome, settings: Settings) -> dict[str, Estimate]:
+def ranks(cells: pd.DataFrame, names: Sequence[str], outcome: Outcome, settings: Intervals) -> dict[str, Estimate]:
     """By condition, for those that have a value; no interval with fewer than ``settings.least_blocks`` values.
 
     A block is drawn whole. Where a condition's cell of it does not count, the median is over the rest of its cells.
@@ -234,7 +235,7 @@ def places(medians: Array) -> Array:
     return found
 
 
-def trade(cells: pd.DataFrame, condition: str, against: str, settings: Settings) -> Trade:
+def trade(cells: pd.DataFrame, condition: str, against: str, settings: Intervals) -> Trade:
     saved = estimate(pairs(cells, SAVED, against, condition), difference_of_medians, settings)
     extra = estimate(pairs(cells, READ, condition, against), difference_of_medians, settings)
     return Trade(condition, against, saved, extra)

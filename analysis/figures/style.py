@@ -186,7 +186,7 @@ def footer_lines(run: Run, cells: pd.DataFrame, width: int) -> list[str]:
     One line each where ``width`` characters suffice, else broken between its parts.
     """
     parts = [run.accelerator.upper(), f"guest kernel {run.kernel}", run.dataset, _replicates(cells), f"run {run.name}"]
-    if run.accelerator == "tcg":
+    if run.times_are_emulated:
         parts.append("times are emulated: compare counts, not seconds")
     bad = cells[~cells["valid"].astype(bool) & ~cells["state"].isin(["planned", "skipped"])]
     reasons = "does not count: " + "; ".join(f"{row.cell} ({row.reason})" for row in bad.itertuples())

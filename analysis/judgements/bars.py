@@ -132,7 +132,7 @@ def markdown(judged: Sequence[Judgement], bars: Bars, run: Run) -> str:
         f"Bars that stand on one disk only hold on {bars.judged_disk}.",
         "",
     ]
-    if run.accelerator == "tcg":
+    if run.times_are_emulated:
         lines += ["Times are emulated (TCG): compare their ratios, not seconds.", ""]
     lines += [
         "| disk | outcome | blocks | baseline | prefetch | value | bar | verdict |",

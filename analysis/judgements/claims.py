@@ -21,10 +21,11 @@ import pandas as pd
 
 from analysis.estimates.effects import pairs
 from analysis.estimates.outcomes import BY_NAME
-from analysis.estimates.statistics import Estimate, Settings, estimate, median, ratio_of_medians
+from analysis.estimates.statistics import Estimate, estimate, median, ratio_of_medians
 from analysis.judgements.paper import Claim, Expectation
 from analysis.records.counters import Array, span
 from analysis.records.frames import Frames
+from configuration.bars import Intervals
 
 REPRODUCED, PARTLY, NOT, CANNOT_TELL = "reproduced", "partly", "not", "cannot tell"
 VERDICTS = (REPRODUCED, PARTLY, NOT, CANNOT_TELL)
@@ -57,7 +58,7 @@ class ClaimResult:
 
 
 def judge_claim(
-    claim: Claim, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Settings
+    claim: Claim, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Intervals
 ) -> ClaimResult:
     """``cells``: ``analysis.estimates.outcomes.cell_outcomes``. ``values``: the run's configuration, as JSON has it."""
     findings = tuple(judge_expectation(expectation, frames, cells, values, settings) for expectation in claim.tests)
@@ -65,7 +66,7 @@ def judge_claim(
 
 
 def judge_expectation(
-    expectation: Expectation, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Settings
+    expectation: Expectation, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Intervals
 ) -> Finding:
     if expectation.measure == "overcommitment_mib":
         found = Estimate(0, overcommitment_mib(values))

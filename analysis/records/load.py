@@ -29,6 +29,7 @@ from measure.lines import Lines, LineTooLong
 from measure.packed import Damaged, read_stored, stored
 from measure.quota import COMMS, EVENT_BYTES, EVENT_LINES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
 from measure.stream import Record, StreamFault, Tick, records_in
+from measure.validity import Check
 from testbed.errors import Unsupported, UsageError
 from testbed.files.documents import RESTORE, Fault, parse_json, read_json
 from testbed.files.plain import require_plain
@@ -58,6 +59,7 @@ class Cell:
     reason: str = "not run yet"
     steps: Mapping[str, Step] = field(default_factory=dict)
     response: Answer | None = None
+    checks: tuple[Check, ...] = ()
     advances: tuple[Advance, ...] = ()
     mechanism: Mechanism | None = None
     ran_on: str = ""
@@ -77,6 +79,11 @@ class Run:
     dataset: str
     cells: tuple[Cell, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def times_are_emulated(self) -> bool:
+        """By an accelerator whose seconds are not a processor's: counts stand as they are, of times only ratios."""
+        return self.accelerator == "tcg"
 
 
 def load_run(path: Path) -> Run:
@@ -178,6 +185,7 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> 
         reason=broken_off if end is None else end.reason or unsaid,
         steps={entry.step: entry for entry in journal if isinstance(entry, Step)},
         response=next((entry for entry in journal if isinstance(entry, Answer)), None),
+        checks=tuple(entry for entry in journal if isinstance(entry, Check)),
         advances=tuple(entry for entry in journal if isinstance(entry, Advance)),
         mechanism=next((entry for entry in journal if isinstance(entry, Mechanism)), None),
         ran_on=head.ran_on if head else "",

@@ -79,7 +79,7 @@ def context(study: Study, figures: Sequence[Drawn], of_suites: Mapping[str, Sequ
         "symbols": SYMBOLS,
         "verdict": verdict_line(study),
         "facts": facts(study),
-        "emulated": study.run.accelerator == "tcg",
+        "emulated": study.run.times_are_emulated,
         "warnings": warnings(study.frames.cells),
         "hosts": hosts(study.frames.cells),
         "confidence": f"{100 * bars.confidence:g} %",

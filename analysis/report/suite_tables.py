@@ -7,12 +7,13 @@ import pandas as pd
 
 from analysis.estimates.numbers import number, with_interval
 from analysis.estimates.outcomes import Outcome
-from analysis.estimates.statistics import SIGNIFICANT, Estimate, Settings
+from analysis.estimates.statistics import SIGNIFICANT, Estimate
 from analysis.estimates.suites import COMPARED, OWN, Standing, Suite
 from analysis.records.load import Run
 from analysis.words.markdown import escaped, table
 from analysis.words.sentences import Sentence
 from analysis.words.suite_findings import RULES
+from configuration.bars import Intervals
 
 COLUMNS = [
     "suite", "condition", "against", "outcome", "unit",
@@ -110,7 +111,7 @@ def suite_rows(suite: Suite) -> list[tuple[str, str, list[str], list[str]]]:
     ]
 
 
-def suite_markdown(suite: Suite, sentences: Iterable[Sentence], run: Run, settings: Settings) -> str:
+def suite_markdown(suite: Suite, sentences: Iterable[Sentence], run: Run, settings: Intervals) -> str:
     rows = suite_rows(suite)
     outcomes = shown(suite)
     compared: Sequence[Outcome] = [outcome for outcome in outcomes if outcome in COMPARED]
@@ -121,7 +122,7 @@ def suite_markdown(suite: Suite, sentences: Iterable[Sentence], run: Run, settin
         escaped(suite.answers),
         "",
         f"{escaped(run.accelerator.upper())}, guest kernel {escaped(run.kernel)}, {escaped(run.dataset)}.",
-        *(["Times are emulated: compare their ratios, not seconds."] if run.accelerator == "tcg" else []),
+        *(["Times are emulated: compare their ratios, not seconds."] if run.times_are_emulated else []),
         "",
         *(f"- {escaped(sentence.text)}" for sentence in sentences),
         "",

@@ -72,7 +72,7 @@ def measured_on(study: Study) -> list[str]:
     facts = [
         f"{escaped(run.accelerator.upper())}: " + (
             "the guest's processors are emulated; fault counts stand as they are, of times only ratios"
-            if run.accelerator == "tcg"
+            if run.times_are_emulated
             else "the guest's processors are the host's own"
         ),
         f"guest kernel {escaped(run.kernel)}, {len(mapping(guest.get('packages')))} packages",

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from analysis.estimates.effects import Effect, least_p, unlike
 from analysis.estimates.numbers import number
-from analysis.estimates.statistics import SIGNIFICANT, Estimate, Settings
+from analysis.estimates.statistics import SIGNIFICANT, Estimate
 from analysis.estimates.suites import FAULTS, OURS, READ, TOLERANCE, Suite, apart, clearly
 from analysis.records.conditions import AGAIN
 from analysis.words.controls import sentences as of_controls
 from analysis.words.sentences import Sentence, listed, over, than, told, with_number
+from configuration.bars import Intervals
 
 RULES = (
     "Clearly: the intervals of two medians have nothing in common, or that of a ratio, to what a condition is compared "
@@ -28,7 +29,7 @@ TOLD = {
 }
 
 
-def findings(suite: Suite, effects: Iterable[Effect], settings: Settings) -> list[Sentence]:
+def findings(suite: Suite, effects: Iterable[Effect], settings: Intervals) -> list[Sentence]:
     """``effects``: all of the run's, each against its own other condition."""
     told = Told(suite, settings)
     if not suite.measured:
@@ -39,7 +40,7 @@ def findings(suite: Suite, effects: Iterable[Effect], settings: Settings) -> lis
 @dataclass(frozen=True)
 class Told:
     suite: Suite
-    settings: Settings
+    settings: Intervals
 
     def sentence(self, text: str, rows: str) -> Sentence:
         return Sentence(text, f"suite-{self.suite.name}.csv", rows)

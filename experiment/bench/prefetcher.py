@@ -13,7 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from analysis.estimates.statistics import Estimate, Settings, estimate, ratio_of_medians
+from analysis.estimates.statistics import Estimate, estimate, ratio_of_medians
+from configuration.bars import Intervals
 from configuration.condition import LXC
 from configuration.load import Configuration
 from experiment.bench.rig import CGROUPS, PLACE, UNIT, Container, Rig, Touched, open_rig
@@ -145,7 +146,7 @@ class Scene:
 
 
 def measure_adversary(
-    fork: Callable[[], AbstractContextManager[Rig]], settings: Settings, pairs: int, report: Callable[[str], None]
+    fork: Callable[[], AbstractContextManager[Rig]], settings: Intervals, pairs: int, report: Callable[[str], None]
 ) -> Adversary:
     """``pairs`` rounds of each policy, in alternating order. Where a guest is lost, the rest is done in another."""
     rounds: list[Round] = []

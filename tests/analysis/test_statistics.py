@@ -1,11 +1,11 @@
 """Estimates and intervals against values known beforehand."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from made_up import Settings
 from scipy import stats
 
 from analysis.estimates.statistics import (
@@ -20,18 +20,10 @@ from analysis.estimates.statistics import (
 from analysis.records.counters import Array
 
 
-@dataclass(frozen=True)
-class Settings:
-    confidence: float = 0.95
-    resamples: int = 9999
-    seed: int = 1
-    least_blocks: int = 5
-
-
 def test_bca_is_that_of_the_text_book() -> None:
     """Efron and Tibshirani, An Introduction to the Bootstrap, table 14.2: variance of the spatial test data A."""
     a = [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41, 24, 26, 30, 41]
-    found = estimate([np.array(a, float)], np.var, Settings(confidence=0.90))
+    found = estimate([np.array(a, float)], np.var, Settings(resamples=9999, confidence=0.90))
     assert found.value == pytest.approx(171.5, abs=0.1)
     assert found.low == pytest.approx(115.8, abs=2)
     assert found.high == pytest.approx(259.6, abs=4)
@@ -49,37 +41,41 @@ def test_an_interval_holds_the_value_and_is_the_seeds() -> None:
     rng = np.random.default_rng(7)
     below = rng.normal(1000, 50, 8)
     above = 0.1 * below * rng.normal(1, 0.05, 8)
-    first = estimate([above, below], ratio_of_medians, Settings())
-    assert first == estimate([above, below], ratio_of_medians, Settings())
-    assert estimate([below], np.mean, Settings()) != estimate([below], np.mean, Settings(seed=2))
+    first = estimate([above, below], ratio_of_medians, Settings(resamples=9999))
+    assert first == estimate([above, below], ratio_of_medians, Settings(resamples=9999))
+    assert estimate([below], np.mean, Settings(resamples=9999)) != estimate(
+        [below], np.mean, Settings(resamples=9999, seed=2)
+    )
     assert first.low <= first.value <= first.high
     assert 0.08 < first.low < 0.1 < first.high < 0.12
-    wider = estimate([above, below], ratio_of_medians, Settings(confidence=0.99))
+    wider = estimate([above, below], ratio_of_medians, Settings(resamples=9999, confidence=0.99))
     assert wider.high - wider.low > first.high - first.low
 
 
 def test_blocks_are_resampled_whole() -> None:
     """Blocks differ a hundredfold, the two of a block never: their ratio is known all the same."""
     below = np.array([1.0, 10, 30, 60, 100, 3])
-    found = estimate([below / 4, below], ratio_of_medians, Settings())
+    found = estimate([below / 4, below], ratio_of_medians, Settings(resamples=9999))
     assert (found.value, found.low, found.high) == (0.25, 0.25, 0.25)
     assert found.method == "percentile", "BCa is not defined where nothing varies"
 
 
 def test_too_few_blocks_have_a_value_and_no_interval() -> None:
     sample = np.array([1.0, 2, 3, 4])
-    found = estimate([sample], median, Settings())
+    found = estimate([sample], median, Settings(resamples=9999))
     assert (found.blocks, found.value, found.method) == (4, 2.5, "")
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-    assert estimate([np.array([])], median, Settings()).blocks == 0
+    assert estimate([np.array([])], median, Settings(resamples=9999)).blocks == 0
 
 
 def test_a_ratio_to_nothing_is_unknown() -> None:
-    found = estimate([np.ones(8), np.zeros(8)], ratio_of_medians, Settings())
+    found = estimate([np.ones(8), np.zeros(8)], ratio_of_medians, Settings(resamples=9999))
     assert math.isnan(found.value)
     assert found.method == ""
-    assert estimate([np.zeros(8), np.ones(8)], ratio_of_medians, Settings()) == Estimate(8, 0, 0, 0, "percentile")
+    assert estimate([np.zeros(8), np.ones(8)], ratio_of_medians, Settings(resamples=9999)) == Estimate(
+        8, 0, 0, 0, "percentile"
+    )
 
 
 @pytest.mark.parametrize("blocks", [5, 8, 100, 300])
@@ -91,14 +87,14 @@ def test_intervals_are_those_of_scipy_with_the_same_seed(blocks: int, paired: bo
     found = estimate([above, below], ratio_of_medians, Settings(resamples=999), paired=paired)
     expected = stats.bootstrap(  # type: ignore[call-overload]
         (above, below), ratio_of_medians, paired=paired, vectorized=True, method=method, n_resamples=999,
-        rng=np.random.default_rng(Settings().seed),
+        rng=np.random.default_rng(Settings(resamples=9999).seed),
     ).confidence_interval  # fmt: skip
     assert (found.method, found.low, found.high) == (method, expected.low, expected.high)
 
 
 def test_resamples_are_the_same_however_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = np.random.default_rng(3).normal(10, 1, 40)
-    whole = resampled([sample], median, Settings())
+    whole = resampled([sample], median, Settings(resamples=9999))
     monkeypatch.setattr("analysis.estimates.statistics.AT_A_TIME", 1234)
     most = 0
 
@@ -107,7 +103,7 @@ def test_resamples_are_the_same_however_many_are_made_at_a_time(monkeypatch: pyt
         most = max(most, values.size)
         return median(values, axis=axis)
 
-    assert resampled([sample], seen, Settings()).tolist() == whole.tolist()
+    assert resampled([sample], seen, Settings(resamples=9999)).tolist() == whole.tolist()
     assert 0 < most <= 1234
 
 

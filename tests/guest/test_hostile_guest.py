@@ -42,6 +42,8 @@ RED = "\x1b[31m"
 HOSTILE = SCRIPT + IMAGE + RED  # short enough for a comm
 WORSE = f"{HOSTILE} ../../../escaped /escaped $\\frac{{$ \ud800 \x00\r\x9b2J --> ]]>"
 CHECK = {"type": "check", "check": WORSE, "ok": False, "detail": WORSE}
+STEP = {"type": "step", "step": WORSE, "host": 1.0, "wall": 1.0}
+ADVANCE = {"type": "advance", "action": WORSE, "t_begin": WORSE, "t_end": WORSE, "ok": False, "detail": WORSE}
 
 Json = dict[str, Any]
 
@@ -67,11 +69,10 @@ def hostile_event(record: Json) -> Json:
 
 
 def hostile_step(record: Json) -> Json:
-    if record["type"] == "response":
-        return {**record, "rows": WORSE, "checksum": WORSE, "body": WORSE}
+    """Where a journal's models take words; what else they say of such lines: tests/measure/test_journal.py."""
     if record["type"] == "end" and not record["valid"]:
         return {**record, "reason": WORSE}
-    return {**record, WORSE: WORSE} if record["type"] == "step" else record
+    return record
 
 
 def hostile_run(folder: Path) -> Path:
@@ -89,7 +90,7 @@ def hostile_run(folder: Path) -> Path:
             ],
         )
         rewrite(cell / "prefetch.jsonl", hostile_event, lambda r: [*r, {"event": WORSE, "group": WORSE, "t": WORSE}])
-        rewrite(cell / "cell.jsonl", hostile_step, lambda records: [*records[:-1], CHECK, records[-1]])
+        rewrite(cell / "cell.jsonl", hostile_step, lambda records: [*records[:-1], STEP, ADVANCE, CHECK, records[-1]])
         (cell / "console.log").write_text(WORSE, errors="replace")
     manifest = json.loads((run / "manifest.json").read_text())
     manifest["guest"] = {"kernel": WORSE, "packages": {WORSE: WORSE}}

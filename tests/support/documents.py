@@ -2,26 +2,19 @@
 
 import re
 from collections import Counter
-from itertools import dropwhile
-from textwrap import dedent
+from itertools import dropwhile, pairwise
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 Words = tuple[str, ...]
 
 SHELL = ("", "sh", "bash", "shell", "console")  # what a fence calls itself that holds commands
 IN_PROSE = ("python run.py", "make ")  # how a code span begins that is a command
 
-FENCE = re.compile(
-    r"^ *(?P<mark>`{3,}|~{3,}) *(?P<language>[\w-]*)[^\n`]*\n(?P<content>.*?)^ *(?P=mark) *$", re.MULTILINE | re.DOTALL
-)
-INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4,}[^\n]*\n(?:\n(?= {4}))*)+")
 SECTION = re.compile(r"^\s*\[[\w .-]+\]\s*$", re.MULTILINE)  # of a configuration file
-CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)((?:(?!\n\n).)+?)(?<!`)\1(?!`)", re.DOTALL)
-HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
-LINKS = (
-    re.compile(r"\]\(\s*<?([^\s)>]+)"),
-    re.compile(r"^ {0,3}\[(?!\^)[^\]\n]+\]: *<?([^\s>]+)", re.MULTILINE),
-    re.compile(r'\b(?:src|href)="([^"]+)"'),
-)
+HTML_LINK = re.compile(r'\b(?:src|href)="([^"]+)"')
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 PROMPT = re.compile(r"^\s*\$ ", re.MULTILINE)
 HEREDOC = re.compile(
@@ -45,12 +38,14 @@ BEFORE_COMMANDS = {
 
 def blocks(text: str, *languages: str, has: tuple[str, ...] = ("",)) -> list[str]:
     """The contents of the fenced blocks in one of these languages that have one of these words."""
-    contents = [dedent(fence["content"]) for fence in FENCE.finditer(text) if fence["language"] in languages]
+    contents = [fence.content for fence in tokens(text, "fence") if (fence.info.split() or [""])[0] in languages]
     return [content for content in contents if any(words in content for words in has)]
 
 
-def prose(text: str) -> str:
-    return FENCE.sub("", text)
+def tokens(text: str, *kinds: str) -> list[Token]:
+    """The document's tokens of these kinds, those within lines of text too."""
+    found = MARKDOWN.parse(text)
+    return [one for token in found for one in (token, *(token.children or ())) if one.type in kinds]
 
 
 def told(text: str, *, indented: bool = False) -> list[Words]:
@@ -61,8 +56,9 @@ def told(text: str, *, indented: bool = False) -> list[Words]:
     """
     scripts = [block for block in blocks(text, *SHELL) if not block.startswith("#!")]
     if indented:
-        scripts += [dedent(block) for block in INDENTED.findall(prose(text)) if not SECTION.search(block)]
-    spans = (" ".join(code.split()) for _, code in CODE_SPAN.findall(prose(text)))
+        contents = (block.content for block in tokens(text, "code_block"))
+        scripts += [content for content in contents if not SECTION.search(content)]
+    spans = (" ".join(code.content.split()) for code in tokens(text, "code_inline"))
     scripts += [span for span in spans if span.startswith(IN_PROSE)]
     return list(dict.fromkeys(command for script in scripts for command in commands(script)))
 
@@ -102,17 +98,23 @@ def simple(words: list[str]) -> Words:
 
 
 def links(text: str) -> list[str]:
-    """Where a document's links and pictures lead."""
-    bare = CODE_SPAN.sub("", prose(text))
-    return [target for pattern in LINKS for target in pattern.findall(bare)]
+    """Where a document's links and pictures lead, in HTML too."""
+    written = (str(token.attrs.get("href") or token.attrs.get("src")) for token in tokens(text, "link_open", "image"))
+    html = (found for token in tokens(text, "html_inline", "html_block") for found in HTML_LINK.findall(token.content))
+    environment: dict[str, dict[str, dict[str, str]]] = {}
+    MARKDOWN.parse(text, environment)
+    defined = (definition["href"] for definition in environment.get("references", {}).values())
+    return list(dict.fromkeys([*written, *defined, *html]))
 
 
 def anchors(text: str) -> set[str]:
     """What a link to a heading of the document may have behind its #, as GitHub names them."""
     found: set[str] = set()
     before: Counter[str] = Counter()
-    for heading in HEADING.findall(prose(text)):
-        shown = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    for opened, heading in pairwise(MARKDOWN.parse(text)):
+        if opened.type != "heading_open":
+            continue
+        shown = "".join(part.content for part in heading.children or () if part.type in ("text", "code_inline"))
         name = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
         found.add(f"{name}-{before[name]}" if before[name] else name)
         before[name] += 1

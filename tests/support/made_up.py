@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,12 +10,14 @@ from analysis.estimates.effects import effects
 from analysis.estimates.outcomes import OUTCOMES
 from analysis.estimates.suites import Suite, suites
 from analysis.records.conditions import AGAIN, compared
+from configuration.bars import Intervals
 
 JITTER = (0.0, 0.011, -0.013, 0.005, -0.007, 0.017, -0.019, 0.003)  # of the blocks, in this order
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Intervals):
+    """As tests have them unless they say otherwise; every test that needs intervals takes these."""
+
     confidence: float = 0.95
     resamples: int = 199
     seed: int = 1
