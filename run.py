@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
-OURS = PROJECT / ".venv"
+ENVIRONMENT = PROJECT / ".venv"
 
 try:
     from experiment import commandline
@@ -70,10 +70,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def start_again_in_ours() -> None:
     """With the Python that `make` set up, whichever is on PATH, and without the user's settings of other programs."""
-    set_up = (OURS / "bin" / "python").exists()
-    python = str(OURS / "bin" / "python") if set_up else sys.executable
+    set_up = (ENVIRONMENT / "bin" / "python").exists()
+    python = str(ENVIRONMENT / "bin" / "python") if set_up else sys.executable
     ours = environment.of_ours(os.environ)
-    if ours != dict(os.environ) or (set_up and Path(sys.prefix) != OURS):
+    if ours != dict(os.environ) or (set_up and Path(sys.prefix) != ENVIRONMENT):
         os.execve(python, [python, *sys.argv], ours)  # noqa: S606 - our own words
 
 

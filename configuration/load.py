@@ -10,7 +10,7 @@ from configuration.bars import Bars
 from configuration.condition import Base, Condition
 from configuration.mistakes import in_lines, unprintable
 from configuration.resolved import CellSettings, SnapshotSettings
-from configuration.sections import DurationSettings, RetrySettings, RunSettings, Suite, TimeLimits, WarmSettings
+from configuration.sections import DurationSettings, RetrySettings, RunSettings, SuiteSection, TimeLimits, WarmSettings
 from measure.quota import STREAM_BYTES, TICK_BYTES
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
 from prefetch.settings import PrefetcherSettings
@@ -61,7 +61,7 @@ class Configuration(ServiceSections):
     retry: RetrySettings
     checks: CheckSettings
     roles: Annotated[dict[str, str], Field(max_length=32)]
-    suite: dict[Name, Suite] = Field(default_factory=dict)
+    suite: dict[Name, SuiteSection] = Field(default_factory=dict)
     bars: Bars
     condition: dict[Name, Condition]
 

@@ -20,7 +20,7 @@ class RunSettings(Section):
     seed: Seed
 
 
-class Suite(Section):
+class SuiteSection(Section):
     """Conditions that answer a question together."""
 
     answers: Line

@@ -56,7 +56,7 @@ TickSeen = Callable[[Tick], None]
 FailureSeen = Callable[[Guest, str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """Everything one cell needs; can be sent to another process."""
 
@@ -77,7 +77,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ended:
     """How a cell ended. Only a complete and valid one counts; ``kind`` is the kind of failure of another, else ""."""
 
     cell: Cell
@@ -89,7 +89,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Checked:
     """What the checks say of a cell that has come to its end: "" and "" if it counts."""
 
     kind: str = ""
@@ -101,7 +101,7 @@ def perform(
     on_step: StepSeen = lambda _: None,
     on_tick: TickSeen = lambda _: None,
     on_failure: FailureSeen = lambda _guest, _reason: None,
-) -> Outcome:
+) -> Ended:
     """Run a cell to its end. Whatever fails, bugs included, is recorded and returned.
 
     ``on_failure`` is called while the guest of a cell that does not count is still there.
@@ -115,7 +115,7 @@ def perform(
         raise
 
 
-def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Outcome:
+def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Ended:
     begin = time.monotonic()
     task.folder.mkdir(parents=True)
     journal = Journal(task.folder / JOURNAL)
@@ -131,15 +131,15 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
             guests=task.guests,
         )
     )
-    complete, verdict = False, Verdict("Interrupted", "interrupted")
+    complete, verdict = False, Checked("Interrupted", "interrupted")
     try:
-        rehearsed = rehearse(task, on_step, on_failure) if condition.policy == "oracle" else Verdict()
+        rehearsed = rehearse(task, on_step, on_failure) if condition.policy == "oracle" else Checked()
         verdict = rehearsed if rehearsed.reason else run_steps(task, journal, on_step, on_tick, on_failure)
         complete = True
     except Exception as error:
         full = isinstance(error, DiskFull) or getattr(error, "errno", 0) in FULL
         kind = DiskFull.__name__ if full else type(error).__name__
-        verdict = Verdict(kind, str(error) or kind)
+        verdict = Checked(kind, str(error) or kind)
         failure.keep_error(task.folder, error)
         if full:
             raise
@@ -150,10 +150,10 @@ def perform_and_record(task: Task, on_step: StepSeen, on_tick: TickSeen, on_fail
             journal.write(End(complete, valid, verdict.kind, verdict.reason))
     if not valid:
         failure.keep_command(task.folder, task.cell.condition)
-    return Outcome(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
+    return Ended(task.cell, complete, valid, verdict.reason, time.monotonic() - begin, verdict.kind)
 
 
-def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Verdict:
+def rehearse(task: Task, on_step: StepSeen, on_failure: FailureSeen) -> Checked:
     """What policy oracle is told: what this very cell needs, from a fork where the prefetcher only records."""
     recording = task.condition.model_copy(update={"policy": "off", "advance": None})
     settings = task.settings.model_copy(update={"condition": recording})
@@ -190,7 +190,7 @@ def read_trace(folder: Path) -> bytes:
         ) from damaged
 
 
-def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Verdict:
+def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen, on_failure: FailureSeen) -> Checked:
     """The cell's work."""
     settings, condition = task.settings, task.condition
     trace = read_trace(task.folder) if condition.policy == "oracle" else b""
@@ -222,7 +222,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
         note("restored", disk_iops=guest.disk_iops())
         shell = guest.shell(settings.limits.login_s)
         stack.callback(shell.close)
-        condition_setup.prepare(shell, settings)
+        condition_setup.set_up(shell, settings)
         note("ready")
         topology = condition_setup.make_topology(settings)
         timeline = Timeline(
@@ -240,7 +240,7 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             idle_rounds=settings.warm.idle_rounds if condition.renews_swap else 0,
         )
         before = hostuse.read(guest.cpu_s())
-        response = timeline.perform(shell)
+        response = timeline.run(shell)
         host = hostuse.between(before, hostuse.read(guest.cpu_s()))
         journal.write(Answer(**asdict(response), ok=response.matches(task.expected)))
         journal.write(host)
@@ -258,10 +258,10 @@ def run_steps(task: Task, journal: Journal, on_step: StepSeen, on_tick: TickSeen
             journal.write(check)
         failed = [check for check in checks if not check.ok]
         if not failed:
-            return Verdict()
+            return Checked()
         reason = "; ".join(f"{check.check}: {check.detail}" for check in failed)
         on_failure(guest, reason)
-        return Verdict(f"check {failed[0].check}", reason)
+        return Checked(f"check {failed[0].check}", reason)
 
 
 def alpha_pages(events: EventStream) -> int:

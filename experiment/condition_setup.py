@@ -62,7 +62,7 @@ def alpha_command(shell: Shell, alpha: AlphaSettings) -> tuple[list[str], str]:
     return alpha_install.command(alpha, port), port
 
 
-def prepare(shell: Shell, settings: CellSettings) -> None:
+def set_up(shell: Shell, settings: CellSettings) -> None:
     """The guest's clock, and what must be set before alpha comes. Raises Unsupported, GuestError."""
     condition = settings.condition
     words = [word for pair in condition.guest.items() for word in pair]

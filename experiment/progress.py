@@ -15,7 +15,7 @@ from rich.table import Table
 
 from analysis.records.counters import Running
 from configuration.plan import Cell
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from measure.stream import Tick, read_stream
 from testbed.errors import HarnessError, Unsupported, printable
 
@@ -95,7 +95,7 @@ class Progress:
         self._at_a_time = max(self._at_a_time, len(self._watched))
         return watched
 
-    def end(self, watched: Watched, outcome: Outcome, *, last_attempt: bool = True) -> None:
+    def end(self, watched: Watched, outcome: Ended, *, last_attempt: bool = True) -> None:
         self._watched.remove(watched)
         if outcome.seconds:  # unknown of one that was lost
             self._measured.append(outcome.seconds)

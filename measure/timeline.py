@@ -74,7 +74,7 @@ class Timeline:
     advance_s: float | None = None
     idle_rounds: int = 0
 
-    def perform(self, shell: Shell) -> Response:
+    def run(self, shell: Shell) -> Response:
         """All steps from "RDBMS is up" to the end of the recording; the response is not judged here.
 
         Raises GuestError or CellError when a step does not happen.

@@ -18,7 +18,7 @@ FOREIGN = (
 FOREIGN_NAMES = ("CC", "CPP", "AR", "ENV", "GZIP")
 # How the terminal is written to, whether Python may write beside its sources, and how a network is reached.
 KEPT = ("PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "GIT_SSL_CAINFO")
-OURS = {
+SETTINGS = {
     "LC_ALL": "C.UTF-8",  # what programs say is read
     "PYTHONUTF8": "1",
     "MPLBACKEND": "agg",  # figures are files
@@ -31,7 +31,7 @@ def of_ours(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment`` without what is foreign, and with what is ours; done twice, it is the same."""
     kept = {name: value for name, value in environment.items() if not is_foreign(name)}
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return {"PYTHONIOENCODING": f"{encoding}:replace", **kept, **OURS}
+    return {"PYTHONIOENCODING": f"{encoding}:replace", **kept, **SETTINGS}
 
 
 def is_foreign(name: str) -> bool:

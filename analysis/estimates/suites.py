@@ -34,7 +34,7 @@ COMPARED = tuple(BY_NAME[name] for name in ("majflt_rdbms", "majflt_service", "f
 OWN = tuple(BY_NAME[name] for name in ("mechanism_mb", "precision", "coverage", "late_share"))
 TOLERANCE = 0.05  # of a ratio: a smaller difference is none, however sure it is
 FAULTS, SAVED, READ = "majflt_rdbms", "majflt_service", "read_whole_mb"
-OURS = "working-set"
+WORKING_SET = "working-set"
 NAMELESS = "own"  # of the conditions that were named on the command line
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # what a suite may be called; it becomes part of a file's name
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class HostUse:
+class RunHost:
     """``guests``: at a time, at most. ``blocks``: of which it ran cells."""
 
     name: str
@@ -15,11 +15,11 @@ class HostUse:
     guests: int
 
 
-def hosts(cells: pd.DataFrame) -> list[HostUse]:
+def hosts(cells: pd.DataFrame) -> list[RunHost]:
     """Of the frame of cells, those that ran somewhere; in the order of their names."""
     ran = cells[cells["ran_on"] != ""]
     return [
-        HostUse(str(name), len(mine), tuple(sorted({int(n) for n in mine["replicate"]})), int(mine["guests"].max()))
+        RunHost(str(name), len(mine), tuple(sorted({int(n) for n in mine["replicate"]})), int(mine["guests"].max()))
         for name, mine in ran.groupby("ran_on", sort=True)
     ]
 

@@ -8,7 +8,7 @@ from analysis.estimates.suites import COMPARED, NAMELESS, Suite
 from analysis.figures.style import Drawn
 from analysis.report.suite_tables import shown, suite_rows
 from analysis.study import Study
-from analysis.words.suite_findings import findings
+from analysis.words.suite_findings import suite_sentences
 
 
 def title(suite: Suite) -> str:
@@ -29,7 +29,7 @@ def suites(
             "id": f"suite-{suite.name}",
             "title": title(suite),
             "answers": suite.answers,
-            "sentences": [sentence.text for sentence in findings(suite, study.comparisons, study.bars)],
+            "sentences": [sentence.text for sentence in suite_sentences(suite, study.comparisons, study.bars)],
             "figures": [figure_row(figure, in_numbers(suite)) for figure in figures.get(suite.name, ())],
             "outcomes": [outcome.heading for outcome in shown(suite)],
             "ratios": [outcome.label for outcome in shown(suite) if outcome in COMPARED],

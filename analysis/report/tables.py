@@ -16,7 +16,7 @@ from analysis.records.load import Run
 from analysis.report.csv_files import inert, word, write_csv, write_rows
 from analysis.report.suite_tables import suite_markdown, suite_table
 from analysis.study import Study
-from analysis.words.suite_findings import findings
+from analysis.words.suite_findings import suite_sentences
 from testbed.files.plain import write_text
 
 ESTIMATE = ["blocks", "value", "low", "high", "method"]
@@ -42,7 +42,7 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         *(write_csv(table, folder / f"{name}.csv") for name, table in tables.items()),
     ]
     for suite in study.suites:
-        page = suite_markdown(suite, findings(suite, study.comparisons, study.bars), study.run, study.bars)
+        page = suite_markdown(suite, suite_sentences(suite, study.comparisons, study.bars), study.run, study.bars)
         written.append(write_csv(suite_table(suite), folder / f"suite-{suite.name}.csv"))
         written.append(write_text(page, folder / f"suite-{suite.name}.md"))
     if study.judged:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from analysis.estimates.effects import Effect, correct, least_p, unlike
 from analysis.estimates.statistics import SIGNIFICANT
-from analysis.estimates.suites import FAULTS, OURS, TOLERANCE, Suite, clearly
+from analysis.estimates.suites import FAULTS, TOLERANCE, WORKING_SET, Suite, clearly
 from analysis.records.conditions import AGAIN
 from analysis.words.sentences import CLEARLY_MORE, Sentence, listed, over, than, told
 
@@ -13,7 +13,7 @@ ALONE, PROGRAM, CONTAINER = "same-process", "same-program", "container"
 WRONG = {ALONE: "the pages of the process that faults first alone", "other-container": "pages of a wrong container"}
 HELD = (
     ("siblings-protected", "siblings", "lets the kernel reclaim nothing of what was read ahead"),
-    ("working-set-unheld", OURS, "does not hold the container's memory while an activation lasts"),
+    ("working-set-unheld", WORKING_SET, "does not hold the container's memory while an activation lasts"),
 )
 ALIKE = {"placebo": "no daemon at all", AGAIN: "the same under another name"}
 
@@ -29,7 +29,7 @@ def sentences(suite: Suite, effects: Iterable[Effect]) -> list[Sentence]:
 def whose_pages(suite: Suite) -> list[Sentence]:
     """Whether prefetching for the wrong processes does as well, and what the siblings alone add."""
     tests = [
-        *((name, OURS, f"prefetches {what}") for name, what in WRONG.items()),
+        *((name, WORKING_SET, f"prefetches {what}") for name, what in WRONG.items()),
         (ALONE, CONTAINER, f"differs from {CONTAINER} by the siblings left out"),
         (
             PROGRAM,
@@ -39,7 +39,7 @@ def whose_pages(suite: Suite) -> list[Sentence]:
     ]
     found = against(suite, tests)
     told_of, words = [sentence for sentence, _ in found], [word for _, word in found]
-    there = [name for name in (*WRONG, PROGRAM, CONTAINER, OURS) if name in suite.measured]
+    there = [name for name in (*WRONG, PROGRAM, CONTAINER, WORKING_SET) if name in suite.measured]
     known = all(suite.standing(name, FAULTS).median.method for name in there)
     if len(found) < len(tests) or not known:
         return told_of

@@ -16,9 +16,9 @@ from analysis.words.markdown import code, escaped
 from analysis.words.mechanisms import why
 from analysis.words.sentences import Sentence, listed
 from analysis.words.suite_findings import RULES
-from analysis.words.suite_findings import findings as of_suite
+from analysis.words.suite_findings import suite_sentences as of_suite
 
-OURS = "ours"  # the place of a claim that is not about the paper's proposal
+OUR_OWN = "ours"  # the place of a claim that is not about the paper's proposal
 HEADINGS = {
     REPRODUCED: "What holds",
     PARTLY: "What holds in part",
@@ -30,8 +30,8 @@ HEADINGS = {
 def findings(study: Study, run_name: str) -> str:
     """Markdown. ``run_name``: as the run is named on the command line."""
     report = f"python run.py report {shlex.quote(run_name)}"
-    claims = [result for result in study.claims if result.claim.place != OURS]
-    ours = [result for result in study.claims if result.claim.place == OURS]
+    claims = [result for result in study.claims if result.claim.place != OUR_OWN]
+    ours = [result for result in study.claims if result.claim.place == OUR_OWN]
     lines = [
         "# Findings: what holds of the paper's proposal, what does not, and why",
         "",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from analysis.estimates.effects import Effect
 from analysis.estimates.outcomes import BY_NAME
 from analysis.estimates.statistics import Estimate
-from analysis.estimates.suites import OURS, READ, Suite, apart, clearly
+from analysis.estimates.suites import READ, WORKING_SET, Suite, apart, clearly
 from analysis.judgements.verdicts import CANNOT_TELL, MET, MISSED
 from analysis.study import Study
 from analysis.words.sentences import Sentence, over, told
@@ -19,7 +19,7 @@ DISK_ROWS = ("major faults, RDBMS", "time to first byte", "excess time to respon
 
 def why(study: Study) -> list[Sentence]:
     found: list[Sentence] = []
-    for condition in (PAPERS, OURS):
+    for condition in (PAPERS, WORKING_SET):
         suite = next((one for one in study.suites if condition in one.measured), None)
         effects = {effect.outcome.name: effect for effect in study.effects if effect.condition == condition}
         if suite and effects:
@@ -75,12 +75,12 @@ def waiting(effects: dict[str, Effect]) -> Iterator[Sentence]:
 def bounds(suite: Suite) -> Iterator[Sentence]:
     """What ours would gain if it knew more."""
     for name, (what, outcome) in BOUNDS.items():
-        if not {name, OURS} <= set(suite.measured):
+        if not {name, WORKING_SET} <= set(suite.measured):
             continue
-        mine, its = (suite.standing(one, outcome).median for one in (OURS, name))
+        mine, its = (suite.standing(one, outcome).median for one in (WORKING_SET, name))
         text = f"Had it been known {what} ({name}): {BY_NAME[outcome].label} {told(its)} instead of {told(mine)} with "
-        text += f"{OURS}, {gained(mine, its)} ({over([mine, its])})"
-        yield Sentence(f"{text}.", f"suite-{suite.name}.csv", f"conditions {name} and {OURS}, outcome {outcome}")
+        text += f"{WORKING_SET}, {gained(mine, its)} ({over([mine, its])})"
+        yield Sentence(f"{text}.", f"suite-{suite.name}.csv", f"conditions {name} and {WORKING_SET}, outcome {outcome}")
 
 
 def gained(mine: Estimate, its: Estimate) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.estimates.effects import Effect, least_p, unlike
 from analysis.estimates.numbers import number
 from analysis.estimates.statistics import SIGNIFICANT, Estimate
-from analysis.estimates.suites import FAULTS, OURS, READ, TOLERANCE, Suite, apart, clearly
+from analysis.estimates.suites import FAULTS, READ, TOLERANCE, WORKING_SET, Suite, apart, clearly
 from analysis.records.conditions import AGAIN
 from analysis.words.controls import sentences as of_controls
 from analysis.words.sentences import Sentence, listed, over, than, told, with_number
@@ -29,7 +29,7 @@ TOLD = {
 }
 
 
-def findings(suite: Suite, effects: Iterable[Effect], settings: Intervals) -> list[Sentence]:
+def suite_sentences(suite: Suite, effects: Iterable[Effect], settings: Intervals) -> list[Sentence]:
     """``effects``: all of the run's, each against its own other condition."""
     told = Told(suite, settings)
     if not suite.measured:
@@ -96,28 +96,30 @@ class Told:
 
     def ours(self, members: list[str]) -> list[Sentence]:
         """Ours against each of the others."""
-        if OURS not in members:
+        if WORKING_SET not in members:
             return []
-        others = [name for name in members if name != OURS]
-        mine = self.median(OURS)
+        others = [name for name in members if name != WORKING_SET]
+        mine = self.median(WORKING_SET)
         known = [name for name in others if mine.method and self.median(name).method]
-        fewer, more, equal = self.sides(OURS, known, FAULTS)
+        fewer, more, equal = self.sides(WORKING_SET, known, FAULTS)
         if not known:
-            text = f"Whether {OURS} has fewer RDBMS major faults than the others cannot be told: too few replicates"
-            return [self.sentence(f"{text}.", f"outcome {FAULTS}")]
+            text = f"Whether {WORKING_SET} has fewer RDBMS major faults than the others cannot be told"
+            return [self.sentence(f"{text}: too few replicates.", f"outcome {FAULTS}")]
         each = f"each of the other {len(others)} conditions: " if len(fewer) == len(others) > 1 else ""
         parts = [
             f"clearly fewer RDBMS major faults than {each}{self.each(fewer)}" if fewer else "",
             f"clearly more than {self.each(more)}" if more else "",
             f"as many, as far as can be told, as {self.each(equal)}" if equal else "",
         ]
-        text = f"{OURS} ({told(mine)}) has {'; '.join(filter(None, parts))}"
+        text = f"{WORKING_SET} ({told(mine)}) has {'; '.join(filter(None, parts))}"
         found = [self.sentence(f"{text}.", f"outcome {FAULTS}")]
         if equal:
-            found.append(self.beside(equal, READ, f"At equal faults, {OURS}", "reads"))
+            found.append(self.beside(equal, READ, f"At equal faults, {WORKING_SET}", "reads"))
         if more:
-            found.append(self.beside(more, READ, f"Beside what has fewer faults, {OURS}", "reads"))
-            found.append(self.beside(more, "idle_mb", f"Beside the same, service A with {OURS}", "holds, while idle,"))
+            found.append(self.beside(more, READ, f"Beside what has fewer faults, {WORKING_SET}", "reads"))
+            found.append(
+                self.beside(more, "idle_mb", f"Beside the same, service A with {WORKING_SET}", "holds, while idle,")
+            )
         return found
 
     def sides(self, mine: str, others: list[str], outcome: str) -> tuple[list[str], list[str], list[str]]:
@@ -128,13 +130,13 @@ class Told:
 
     def beside(self, others: list[str], outcome: str, head: str, verb: str) -> Sentence:
         """What ours costs, beside ``others``, in MB."""
-        less, more, same = self.sides(OURS, others, outcome)
+        less, more, same = self.sides(WORKING_SET, others, outcome)
         parts = [
             f"{words} {self.each(names, outcome)}"
             for words, names in (("clearly less than", less), ("clearly more than", more), ("about as much as", same))
             if names
         ]
-        text = f"{head} ({told(self.median(OURS, outcome))}) {verb} {'; '.join(parts)} MB"
+        text = f"{head} ({told(self.median(WORKING_SET, outcome))}) {verb} {'; '.join(parts)} MB"
         return self.sentence(f"{text}.", f"outcome {outcome}")
 
     # --- what else it changes

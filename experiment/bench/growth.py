@@ -29,7 +29,7 @@ from configuration.load import Configuration
 from configuration.plan import Cell, make_plan
 from experiment.bench.replay import Replay, open_recording, open_replay
 from experiment.bench.scaling import Growth, Size, growths, missed, redrawn
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.manifest import suite_used
 from experiment.open_run import settings_of
 from experiment.places.this_host import InThisThread, this_host
@@ -87,7 +87,7 @@ class ReplayPool:
     def room(self) -> Mapping[str, int]:
         return {this_host(): 1}
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Ended]:
         began, report = time.monotonic(), state(self._report)
         future = InThisThread().submit(self._replay, cell, folder, watched.tick)
         self._seen.append(Seen(began, time.monotonic(), report))

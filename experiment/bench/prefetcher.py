@@ -160,7 +160,7 @@ def measure_adversary(
                 passes = passes or math.ceil(WAKES * WAKE_S / scene.neighbour.tell("sum 1").seconds)
                 while len(rounds) < 2 * pairs:
                     report(f"adversary: pair {len(rounds) // 2 + 1} of {pairs}, at most {clock(PAIR_S)} each")
-                    rounds += perform_pair(scene, passes, len(rounds))
+                    rounds += run_pair(scene, passes, len(rounds))
         except GuestLost as error:
             lost += 1
             if lost == MOST_LOST:
@@ -183,10 +183,10 @@ def set_up(rig: Rig, spare: int) -> Scene:
     return Scene(rig, adversary, rig.container(NEIGHBOUR, neighbour_mib), neighbour_mib, set_pages)
 
 
-def perform_pair(scene: Scene, passes: int, done: int) -> list[Round]:
+def run_pair(scene: Scene, passes: int, done: int) -> list[Round]:
     """A round of each policy, in the other order than the pair before; ``done`` rounds came before them."""
     order = ("off", "working-set") if done % 4 == 0 else ("working-set", "off")
-    rounds = [perform(scene, policy, passes, first_page(done + turn)) for turn, policy in enumerate(order)]
+    rounds = [run_round(scene, policy, passes, first_page(done + turn)) for turn, policy in enumerate(order)]
     if not all(r.majors for r in rounds):
         raise GuestError("the neighbour was not under pressure in every round: they show nothing")
     return rounds
@@ -213,7 +213,7 @@ def spare_mib(rounds: int) -> int:
     return math.ceil(rounds / TURNS) * SPAN_MIB
 
 
-def perform(scene: Scene, policy: str, passes: int, first: int) -> Round:
+def run_round(scene: Scene, policy: str, passes: int, first: int) -> Round:
     """One round: prefetchd trusts the learnt set wholly, the neighbour is in memory, the adversary is not."""
     rig, adversary, neighbour = scene.rig, scene.adversary, scene.neighbour
     rig.shell.run("sh", "-c", "rm -rf $1/state $1/events; cp -a $1/learnt $1/state", "sh", PLACE)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from configuration.load import Configuration
 from configuration.plan import Cell
-from experiment.cell import Outcome, TickSeen, alpha_pages
+from experiment.cell import Ended, TickSeen, alpha_pages
 from experiment.run_folder import Store
 from measure.hostuse import HostUse
 from measure.journal import (
@@ -73,7 +73,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedRun:
     """The cells of a run that count, by condition, in the order of its plan; at least one a condition."""
 
     manifest: Mapping[str, Any]
@@ -94,7 +94,7 @@ class Recording:
         return recorded[(cell.replicate - 1) % len(recorded)]
 
 
-def open_recording(store: Store) -> Recording:
+def open_recording(store: Store) -> RecordedRun:
     """A run, packed or not, in memory. Raises UsageError if no cell of it counts."""
     cells: dict[str, tuple[Recorded, ...]] = {}
     for cell in store.plan().cells:
@@ -103,7 +103,7 @@ def open_recording(store: Store) -> Recording:
             cells[cell.condition] = (*cells.get(cell.condition, ()), read_cell(folder))
     if not cells:
         raise UsageError(f"no cell of run {store.run} counts", "name a run with cells that do")
-    return Recording(store.manifest(), cells)
+    return RecordedRun(store.manifest(), cells)
 
 
 def read_cell(folder: Path) -> Recorded:
@@ -145,11 +145,11 @@ class FakeGuest:
 class Replay:
     """Performs cells from a recording, one at a time, as ``experiment.cell.perform`` does with a guest."""
 
-    recording: Recording
+    recording: RecordedRun
     configuration: Configuration
     guest: FakeGuest
 
-    def __call__(self, cell: Cell, folder: Path, on_tick: TickSeen = lambda _: None) -> Outcome:
+    def __call__(self, cell: Cell, folder: Path, on_tick: TickSeen = lambda _: None) -> Ended:
         """``folder``: for the cell's records; it is not there yet. Raises what a damaged recording leads to."""
         begin = time.monotonic()
         recorded = self.recording.of(cell)
@@ -167,7 +167,7 @@ class Replay:
             kind = f"check {failed[0].partition(':')[0]}" if failed else ""
             reason = "; ".join(failed)
             journal.write(End(True, not failed, kind, reason))
-        return Outcome(cell, True, not failed, reason, time.monotonic() - begin, kind)
+        return Ended(cell, True, not failed, reason, time.monotonic() - begin, kind)
 
     def _samples(self, recorded: Recorded, sink: Path, on_tick: TickSeen) -> list[Record]:
         with closing(SampleStream(self.guest.port, sink, on_tick)) as stream:
@@ -200,7 +200,7 @@ class Replay:
 
 
 @contextmanager
-def open_replay(recording: Recording, configuration: Configuration) -> Iterator[Replay]:
+def open_replay(recording: RecordedRun, configuration: Configuration) -> Iterator[Replay]:
     """With a fake guest, gone afterwards. Raises UsageError if the configuration lacks a recorded condition."""
     if missing := [name for name in recording.conditions if name not in configuration.condition]:
         raise UsageError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from analysis.estimates.numbers import number, several
-from experiment.scheduling.drawing import Redraws
+from experiment.scheduling.drawing import DrawingTimes
 
 # Not in experiments.toml: these are about the harness, and no run is to be refused or become another by them.
 MOST_REPORT_S = 60.0  # whoever waits longer does something else meanwhile
@@ -105,11 +105,11 @@ def redrawn(blocks: int, block_s: float, drawing_s: Callable[[int], float]) -> t
 
     ``drawing_s``: what a drawing takes after so many blocks.
     """
-    redraws, now, times, drawing = Redraws(), 0.0, 0, 0.0
+    drawing_times, now, times, drawing = DrawingTimes(), 0.0, 0, 0.0
     for block in range(1, blocks + 1):
         now += block_s
-        if block == blocks or redraws.due(now):
+        if block == blocks or drawing_times.due(now):
             took = drawing_s(block)
-            redraws.drawn(now, now + took)
+            drawing_times.drawn(now, now + took)
             now, times, drawing = now + took, times + 1, drawing + took
     return times, drawing / now

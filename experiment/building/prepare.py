@@ -44,15 +44,15 @@ class Prepared:
         """The task of a cell whose records go to ``folder`` and whose overlays go to ``scratch``."""
         settings = configuration.for_condition(cell.condition)
         return cells.Task(
-            cell,
-            settings,
-            self.snapshots[settings.base.name],
-            self.accelerator.name,
-            self.expected,
-            folder,
-            scratch,
-            host,
-            guests,
+            cell=cell,
+            settings=settings,
+            snapshot=self.snapshots[settings.base.name],
+            accelerator=self.accelerator.name,
+            expected=self.expected,
+            folder=folder,
+            scratch=scratch,
+            host=host,
+            guests=guests,
         )
 
 

@@ -184,7 +184,7 @@ def open_place(
             from experiment.places.worker import needed
         progress.stage(f"asking the scheduler at {where.scheduler.address}")
         cluster = stack.enter_context(Cluster(where.scheduler, needed(settings, wanted)))
-        return Place(cluster, of_hosts(cluster.prepare(progress, where.workers)), None)
+        return Place(cluster, of_hosts(cluster.make_ready(progress, where.workers)), None)
     cache = open_cache(where.cache, console)
     prepared = prepare(cache, settings, wanted, progress)
     for entry in cache.shrink(int(where.cache_limit_gb * 1e9)):

@@ -94,7 +94,7 @@ def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tupl
     scratch.mkdir(exist_ok=True)
     with ledger.folder(scratch, "shell-") as folder, fork(settings, snapshot, folder) as (guest, shell):
         if isinstance(settings, CellSettings):
-            condition_setup.prepare(shell, settings)
+            condition_setup.set_up(shell, settings)
             time.sleep(settings.steps.before_alpha_s)  # the clock that was set wakes threads, see Timeline
             cgroup = condition_setup.make_topology(settings).cgroups[MEASURED]
             condition_setup.arm(shell, settings.condition, cgroup, wanted.trace)

@@ -20,7 +20,7 @@ from distributed import Client
 
 from analysis.estimates.numbers import several
 from configuration.plan import Cell
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.places import archive
 from experiment.places.access import Access
 from experiment.places.listening import CONNECT_S, no_scheduler, reach, security
@@ -44,7 +44,7 @@ class Sent:
 
     worker: str
     task: Future[Delivery]
-    future: Future[Outcome]
+    future: Future[Ended]
 
 
 class Cluster:
@@ -70,7 +70,7 @@ class Cluster:
         self.cancel()
         self._client.close()
 
-    def prepare(self, progress: Progress, least: int = 1) -> dict[str, dict[str, Any]]:
+    def make_ready(self, progress: Progress, least: int = 1) -> dict[str, dict[str, Any]]:
         """Have a worker of each host build what it lacks, once ``least`` workers are there. Manifests, by host name.
 
         Raises HostError, UsageError.
@@ -109,11 +109,11 @@ class Cluster:
                 log.warning("%s came after the run had begun: no cell goes there (--workers N waits for N)", host)
         return room
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Ended]:
         workers = self._workers()
         worker = self._free(host, workers)
         if not worker:
-            gone: Future[Outcome] = Future()
+            gone: Future[Ended] = Future()
             gone.set_result(lost(cell, WorkerLost(f"{host} has no worker any more")))
             return gone
         task = self._executor(worker).submit(fulfil, replace(self._order, cell=cell, guests=guests_of(host, workers)))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import IO, Any, cast
 
-from experiment.cell import Outcome, StepSeen, Task, TickSeen
+from experiment.cell import Ended, StepSeen, Task, TickSeen
 from experiment.cell import perform as perform_here
 from experiment.interrupts import Interrupts
 from experiment.progress import set_up_log
@@ -31,7 +31,7 @@ STEP, TICK, OUTCOME, ERROR = "step", "tick", "outcome", "error"
 Message = tuple[str, Any]
 
 
-def perform(task: Task, on_step: StepSeen, on_tick: TickSeen, wanted: Callable[[], bool]) -> Outcome:
+def run_cell(task: Task, on_step: StepSeen, on_tick: TickSeen, wanted: Callable[[], bool]) -> Ended:
     """Run a cell to its end, or until it is not ``wanted`` any more: then it ends in order.
 
     Raises WorkerLost when the process ends without an outcome, and what ``cell.perform`` raises.
@@ -74,7 +74,7 @@ def follow(
     on_step: StepSeen,
     on_tick: TickSeen,
     wanted: Callable[[], bool],
-) -> Outcome:
+) -> Ended:
     told = False
     while True:
         if not told and not wanted():
@@ -94,7 +94,7 @@ def follow(
         elif kind == ERROR:
             raise value
         else:
-            outcome: Outcome = value
+            outcome: Ended = value
             return outcome
 
 

@@ -16,7 +16,7 @@ class Pool(Protocol):
     def room(self) -> Mapping[str, int]:
         """Guests at a time, by host, now."""
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Ended]:
         """Run a cell there; its records will be in ``folder``, which is not there yet.
 
         The future raises what must end the run: DiskFull, HostError, a bug.
@@ -26,6 +26,6 @@ class Pool(Protocol):
         """End the cells under way, in order. Their futures end, too."""
 
 
-def lost(cell: Cell, error: Exception) -> cells.Outcome:
+def lost(cell: Cell, error: Exception) -> cells.Ended:
     """How a cell ended of which nothing came back."""
-    return cells.Outcome(cell, complete=False, valid=False, reason=str(error), seconds=0.0, kind=type(error).__name__)
+    return cells.Ended(cell, complete=False, valid=False, reason=str(error), seconds=0.0, kind=type(error).__name__)

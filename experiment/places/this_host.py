@@ -51,7 +51,7 @@ class OneByOne:
     def room(self) -> Mapping[str, int]:
         return {this_host(): 1}
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Ended]:
         task = self.prepared.task(cell, self.configuration, folder, self.scratch, host)
         return InThisThread().submit(cells.perform, task, watched.step, watched.tick, self.on_failure)
 
@@ -80,13 +80,13 @@ class SideBySide:
     def room(self) -> Mapping[str, int]:
         return {this_host(): self._guests}
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[cells.Ended]:
         task = self._prepared.task(cell, self._configuration, folder, self._scratch, host, self._guests)
         return self._threads.submit(partial(self._perform, task, watched))
 
-    def _perform(self, task: cells.Task, watched: Watched) -> cells.Outcome:
+    def _perform(self, task: cells.Task, watched: Watched) -> cells.Ended:
         try:
-            return own_process.perform(task, watched.step, watched.tick, lambda: not self._cancelled.is_set())
+            return own_process.run_cell(task, watched.step, watched.tick, lambda: not self._cancelled.is_set())
         except WorkerLost as error:
             log.warning("%s failed: %s", task.cell.name, error)
             return lost(task.cell, error)

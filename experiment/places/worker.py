@@ -60,7 +60,7 @@ class Offer:
 class Delivery:
     """A cell's end, and its records as an archive; None if there are none."""
 
-    outcome: cells.Outcome
+    outcome: cells.Ended
     records: bytes | None
 
 
@@ -117,7 +117,7 @@ def fulfil(order: Order) -> Delivery:
         folder = place / order.cell.name
         task = prepared.task(order.cell, order.configuration, folder, scratch, this_host(), order.guests)
         try:
-            outcome = own_process.perform(task, lambda _: None, lambda _: None, lambda: site.wants(worker, key))
+            outcome = own_process.run_cell(task, lambda _: None, lambda _: None, lambda: site.wants(worker, key))
         except WorkerLost as error:
             outcome = lost(order.cell, error)
         return Delivery(outcome, archive.pack_folder(folder) if folder.exists() else None)

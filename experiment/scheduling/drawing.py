@@ -8,7 +8,7 @@ import math
 SHARE = 0.1  # of the time from the beginning of one drawing to that of the next, at most, is spent on drawing
 
 
-class Redraws:
+class DrawingTimes:
     """The drawings of one run. Instants are seconds of one monotonic clock."""
 
     def __init__(self) -> None:

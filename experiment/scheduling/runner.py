@@ -16,7 +16,7 @@ from experiment.places.pool import Pool
 from experiment.progress import Progress, Watched
 from experiment.run_folder import UNSUPPORTED, Store
 from experiment.scheduling.blocks import Dispatch
-from experiment.scheduling.drawing import Redraws
+from experiment.scheduling.drawing import DrawingTimes
 from testbed import host
 from testbed.errors import HostError, RunStopped
 from testbed.supervision.watch import FORK_ROOT_MB, room_mb
@@ -47,7 +47,7 @@ class Runner:
     configuration: Configuration
     pool: Pool
     progress: Progress
-    _flights: dict[Future[cells.Outcome], Flight] = field(default_factory=dict)
+    _flights: dict[Future[cells.Ended], Flight] = field(default_factory=dict)
     _attempts: Counter[Cell] = field(default_factory=Counter)
     _streak: "Streak" = field(init=False)
 
@@ -63,7 +63,7 @@ class Runner:
         """
         plan = self.store.plan()
         dispatch = Dispatch(remaining(self.store, plan), owners(self.store, plan))
-        redraws = Redraws()
+        drawing_times = DrawingTimes()
         try:
             while not dispatch.done or self._flights:
                 self._launch(dispatch)
@@ -71,10 +71,11 @@ class Runner:
                     self._streak.add(outcome, incident)
                     if not self._settled(outcome):
                         dispatch.again(outcome.cell)
-                if not self._flights and dispatch.between_blocks and (dispatch.done or redraws.due(time.monotonic())):
+                at_rest = not self._flights and dispatch.between_blocks
+                if at_rest and (dispatch.done or drawing_times.due(time.monotonic())):
                     began = time.monotonic()
                     draw(self.store.folder, self.configuration)
-                    redraws.drawn(began, time.monotonic())
+                    drawing_times.drawn(began, time.monotonic())
         finally:
             if self._flights:
                 self.pool.cancel()
@@ -106,7 +107,7 @@ class Runner:
         future = self.pool.submit(host_name, cell, self.store.cell_folder(cell), watched)
         self._flights[future] = Flight(cell, host_name, watched, self._streak.incident)
 
-    def _landed(self) -> list[tuple[cells.Outcome, int]]:
+    def _landed(self) -> list[tuple[cells.Ended, int]]:
         """The outcomes that are there, after a while at most, each with its flight's incident."""
         done, _ = wait(self._flights, POLL_S, FIRST_COMPLETED)
         outcomes = []
@@ -117,7 +118,7 @@ class Runner:
             outcomes.append((outcome, flight.incident))
         return outcomes
 
-    def _settled(self, outcome: cells.Outcome) -> bool:
+    def _settled(self, outcome: cells.Ended) -> bool:
         """Whether the cell is not to be tried again."""
         final = outcome.valid or outcome.kind == UNSUPPORTED
         return final or self._attempts[outcome.cell] >= self.configuration.retry.cell_attempts
@@ -135,7 +136,7 @@ class Streak:
         self._count = 0
         self.incident = 0
 
-    def add(self, outcome: cells.Outcome, incident: int) -> None:
+    def add(self, outcome: cells.Ended, incident: int) -> None:
         """``incident``: the last one when the cell began. Raises RunStopped at the last failure of them."""
         again = outcome.kind == self._kind
         if outcome.kind == UNSUPPORTED or (again and outcome.kind and incident < self.incident):
@@ -149,7 +150,7 @@ class Streak:
                 f"{self._mend(outcome)}, then go on with --resume",
             )
 
-    def _mend(self, outcome: cells.Outcome) -> str:
+    def _mend(self, outcome: cells.Ended) -> str:
         if self._kind == "check host":
             return "let the host do nothing else meanwhile"
         return f"look into evidence/ of {outcome.cell.name} and of failed/, mend it"

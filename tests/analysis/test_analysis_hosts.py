@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.records.hosts import HostUse, hosts, torn_blocks, warnings
+from analysis.records.hosts import RunHost, hosts, torn_blocks, warnings
 
 
 def frame(*rows: tuple[int, str, int, bool]) -> pd.DataFrame:
@@ -11,7 +11,7 @@ def frame(*rows: tuple[int, str, int, bool]) -> pd.DataFrame:
 
 def test_hosts_with_their_cells_and_blocks() -> None:
     cells = frame((1, "x", 1, True), (1, "x", 1, True), (2, "y", 2, True), (3, "x", 1, False), (4, "", 1, False))
-    assert hosts(cells) == [HostUse("x", 3, (1, 3), 1), HostUse("y", 1, (2,), 2)]
+    assert hosts(cells) == [RunHost("x", 3, (1, 3), 1), RunHost("y", 1, (2,), 2)]
 
 
 def test_a_block_is_torn_only_by_cells_that_count() -> None:

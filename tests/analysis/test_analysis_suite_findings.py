@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from made_up import Settings, cells, one_suite, skip
 
-from analysis.words.suite_findings import findings
+from analysis.words.suite_findings import suite_sentences
 
 FAULTS = {"baseline": 1000.0, "working-set": 10.0, "siblings": 400.0}
 
@@ -24,7 +24,7 @@ def told(
     invalid: Sequence[tuple[str, int]] = (),
 ) -> str:
     suite, effects = one_suite(cells(medians, blocks, invalid=invalid), conditions)
-    return "\n".join(sentence.text for sentence in findings(suite, effects, Settings()))
+    return "\n".join(sentence.text for sentence in suite_sentences(suite, effects, Settings()))
 
 
 def test_the_best_and_whether_the_next_is_clearly_worse() -> None:
@@ -112,7 +112,7 @@ def test_few_blocks_say_what_q_cannot_show() -> None:
 
 def test_what_was_skipped_is_named_with_its_reason() -> None:
     suite, effects = one_suite(skip(cells(made({**FAULTS, "zram": 5.0})), "zram", "no module zram"))
-    sentences = [sentence.text for sentence in findings(suite, effects, Settings())]
+    sentences = [sentence.text for sentence in suite_sentences(suite, effects, Settings())]
     assert "Skipped: zram (no module zram)." in sentences
     assert not [text for text in sentences if "zram" in text and not text.startswith("Skipped")]
 
@@ -126,7 +126,7 @@ def test_a_run_without_a_cell_that_counts_tells_nothing() -> None:
 def test_every_sentence_says_where_its_numbers_stand() -> None:
     names = {**FAULTS, "baseline-again": 1000.0, "placebo": 1000.0, "same-process": 950.0, "other-container": 990.0}
     suite, effects = one_suite(cells(made(names)))
-    sentences = findings(suite, effects, Settings())
+    sentences = suite_sentences(suite, effects, Settings())
     assert {sentence.table for sentence in sentences} == {"suite-controls.csv", "effects.csv"}
     assert all(sentence.rows and sentence.text.endswith(".") for sentence in sentences)
 

@@ -17,7 +17,7 @@ from configuration.plan import Cell
 from experiment import cell as cells
 from experiment import failure
 from experiment.building.snapshot import Snapshot
-from experiment.cell import REHEARSAL, TRACE, StepSeen, Task, Verdict, perform, read_trace
+from experiment.cell import REHEARSAL, TRACE, Checked, StepSeen, Task, perform, read_trace
 from measure.journal import Journal
 from testbed.errors import DiskFull, GuestPanicked, HostError, UsageError
 from testbed.images.image import Image
@@ -29,18 +29,18 @@ from workloads.request import Expected
 def task(tmp_path: Path) -> Task:
     cell = Cell(1, "baseline", "lxc", "off")
     return Task(
-        cell,
-        load(PROJECT / "experiments.toml").for_condition("baseline"),
-        Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
-        "tcg",
-        Expected(1, 1),
-        tmp_path / "results" / "run" / "cells" / cell.name,
-        tmp_path,
+        cell=cell,
+        settings=load(PROJECT / "experiments.toml").for_condition("baseline"),
+        snapshot=Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
+        accelerator="tcg",
+        expected=Expected(1, 1),
+        folder=tmp_path / "results" / "run" / "cells" / cell.name,
+        scratch=tmp_path,
     )
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def steps(*_: Any) -> Verdict:
+    def steps(*_: Any) -> Checked:
         raise error
 
     monkeypatch.setattr(cells, "run_steps", steps)
@@ -96,14 +96,14 @@ def test_of_a_log_without_end_the_tail_alone_is_read(tmp_path: Path) -> None:
 
 
 def test_a_check_that_fails_is_the_kind(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "run_steps", lambda *_: Verdict("check ticks", "ticks: 3 are missing"))
+    monkeypatch.setattr(cells, "run_steps", lambda *_: Checked("check ticks", "ticks: 3 are missing"))
     outcome = perform(task)
     assert (outcome.complete, outcome.valid, outcome.kind) == (True, False, "check ticks")
     assert end(task)["reason"] == "ticks: 3 are missing"
 
 
 def test_a_cell_that_counts_has_no_evidence(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "run_steps", lambda *_: Verdict())
+    monkeypatch.setattr(cells, "run_steps", lambda *_: Checked())
     outcome = perform(task)
     assert (outcome.complete, outcome.valid, outcome.kind, outcome.reason) == (True, True, "", "")
     assert [path.name for path in task.folder.iterdir()] == ["cell.jsonl"]
@@ -138,7 +138,7 @@ def of_oracle(task: Task) -> Task:
 def test_policy_oracle_is_told_what_a_rehearsal_of_the_cell_needed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     performed: list[tuple[str, bool, Path]] = []
 
-    def steps(given: Task, journal: Journal, on_step: StepSeen, *_: Any) -> Verdict:
+    def steps(given: Task, journal: Journal, on_step: StepSeen, *_: Any) -> Checked:
         performed.append((given.condition.policy, given.rehearses, given.folder))
         if given.rehearses:
             (given.folder / TRACE).write_bytes(b"pages")
@@ -146,7 +146,7 @@ def test_policy_oracle_is_told_what_a_rehearsal_of_the_cell_needed(task: Task, m
             assert read_trace(given.folder) == b"pages"
         journal.step("ready")
         on_step("ready")
-        return Verdict()
+        return Checked()
 
     monkeypatch.setattr(cells, "run_steps", steps)
     oracle, seen = of_oracle(task), list[str]()
@@ -157,7 +157,7 @@ def test_policy_oracle_is_told_what_a_rehearsal_of_the_cell_needed(task: Task, m
 
 
 def test_without_a_rehearsal_that_counts_the_cell_does_not(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "run_steps", lambda *_: Verdict("check ticks", "ticks: 3 are missing"))
+    monkeypatch.setattr(cells, "run_steps", lambda *_: Checked("check ticks", "ticks: 3 are missing"))
     outcome = perform(of_oracle(task))
     assert (outcome.valid, outcome.kind, outcome.reason) == (False, "check ticks", "rehearsal: ticks: 3 are missing")
 

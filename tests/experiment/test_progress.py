@@ -11,7 +11,7 @@ from rich.console import Console
 
 from configuration.load import load
 from configuration.plan import Cell
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.progress import Progress, Watched, clock
 from measure.stream import Tick
 from testbed.process import PROJECT
@@ -41,8 +41,8 @@ def test_faults_are_counted_from_the_recordings_start_and_time_left_from_what_wa
         watched = progress.begin(CELL)
         watched.tick(tick(0, (1, "apache2", 100), (2, "mariadbd", 1000)))
         watched.tick(tick(1, (1, "apache2", 103), (2, "mariadbd", 1250), (3, "apache2", 5)))
-        progress.end(watched, Outcome(CELL, True, True, "", 40.0))
-        progress.end(progress.begin(CELL), Outcome(CELL, False, False, "the guest is gone; panic\nmore", 60.0))
+        progress.end(watched, Ended(CELL, True, True, "", 40.0))
+        progress.end(progress.begin(CELL), Ended(CELL, False, False, "the guest is gone; panic\nmore", 60.0))
     first, second = output.getvalue().splitlines()
     assert "cell 1 of 3: 01-baseline: 40 s, major faults httpd 8, rdbms 250; ok; 80 s left" in first
     assert "does not count: the guest is gone; panic; 50 s left" in second
@@ -55,8 +55,8 @@ def test_times_are_said_as_people_say_them() -> None:
 def test_a_cell_that_is_tried_again_is_one_cell() -> None:
     output = io.StringIO()
     with Progress(Console(file=output, width=200), ROLES, total=1, cell_seconds=10) as progress:
-        progress.end(progress.begin(CELL), Outcome(CELL, False, False, "lost", 5.0), last_attempt=False)
-        progress.end(progress.begin(CELL, 2), Outcome(CELL, True, True, "", 15.0))
+        progress.end(progress.begin(CELL), Ended(CELL, False, False, "lost", 5.0), last_attempt=False)
+        progress.end(progress.begin(CELL, 2), Ended(CELL, True, True, "", 15.0))
     first, second = output.getvalue().splitlines()
     assert first.endswith("lost; 5 s left")
     assert "cell 1 of 1: 01-baseline (attempt 2): 15 s" in second
@@ -70,8 +70,8 @@ def test_of_cells_side_by_side_each_has_its_own_faults_and_the_time_left_is_shar
         first.tick(tick(0, (1, "apache2", 1)))
         second.tick(tick(0, (1, "apache2", 1)))
         second.tick(tick(1, (1, "apache2", 9)))
-        progress.end(second, Outcome(CELL, True, True, "", 40.0))
-        progress.end(first, Outcome(CELL, True, True, "", 40.0))
+        progress.end(second, Ended(CELL, True, True, "", 40.0))
+        progress.end(first, Ended(CELL, True, True, "", 40.0))
     early, late = output.getvalue().splitlines()
     assert "cell 2 of 6: 01-baseline: 40 s, major faults httpd 8; ok; 2 min left" in early
     assert "cell 1 of 6: 01-baseline: 40 s, major faults httpd 0; ok; 80 s left" in late

@@ -26,7 +26,7 @@ from analysis.redraw import redraw
 from analysis.study import study
 from configuration.load import load
 from configuration.plan import Cell
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.progress import Progress, log_handler
 from measure.lines import Lines, LineTooLong
 from testbed.errors import MESSAGE_LIMIT, GuestError
@@ -238,7 +238,7 @@ def test_progress_lets_no_escape_sequence_through() -> None:
     cell = Cell(1, "baseline", "lxc", "off")
     with Progress(Console(file=output, width=200, markup=False), {}, total=1, cell_seconds=10) as progress:
         progress.stage(f"image {RED}\r\x9b2J")
-        progress.end(progress.begin(cell), Outcome(cell, False, False, f"{RED}lost\nmore", 1.0))
+        progress.end(progress.begin(cell), Ended(cell, False, False, f"{RED}lost\nmore", 1.0))
     assert "does not count: \ufffd[31mlost;" in output.getvalue()
     assert output.getvalue().replace("\n", "").isprintable()
 

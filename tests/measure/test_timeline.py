@@ -113,7 +113,7 @@ def play(
         advance_s=advance_s,
         idle_rounds=idle_rounds,
     )
-    response = performance.perform(None)  # type: ignore[arg-type]
+    response = performance.run(None)  # type: ignore[arg-type]
     assert response.rows == 3
     return steps, topology.started
 

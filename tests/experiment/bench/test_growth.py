@@ -15,7 +15,7 @@ from configuration.load import load
 from configuration.plan import Cell
 from experiment.bench import growth
 from experiment.bench.growth import REFERENCE, Seen, Spent, measure, report_here, spent
-from experiment.bench.replay import Recording, open_recording, open_replay
+from experiment.bench.replay import RecordedRun, open_recording, open_replay
 from experiment.bench.scaling import COSTS, Growth, Size, growths, missed, redrawn
 from experiment.run_folder import Store
 from measure.stream import Tick, read_stream
@@ -28,7 +28,7 @@ LINEAR = Size(1000, 100, 20.0, (6.0, 40.0), 200 * 10**6, 50.0, 600 * 10**6)
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
+def recording() -> RecordedRun:
     return open_recording(Store(REFERENCE))
 
 
@@ -36,7 +36,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "cell.jsonl").read_text().splitlines()]
 
 
-def test_a_replayed_cell_has_a_recorded_ones_records_under_its_own_name(tmp_path: Path, recording: Recording) -> None:
+def test_a_replayed_cell_has_a_recorded_ones_records_under_its_own_name(tmp_path: Path, recording: RecordedRun) -> None:
     cell = Cell(7, "working-set", "lxc", "working-set")  # six were recorded: it is the first one again
     folder, source = tmp_path / "cells" / cell.name, REFERENCE / "cells" / "01-working-set"
     ticks: list[Tick] = []
@@ -55,7 +55,7 @@ def test_a_replayed_cell_has_a_recorded_ones_records_under_its_own_name(tmp_path
     assert now[-1] == {"type": "end", "complete": True, "valid": True, "kind": "", "reason": ""}
 
 
-def test_the_checks_of_a_replayed_cell_are_made_anew(tmp_path: Path, recording: Recording) -> None:
+def test_the_checks_of_a_replayed_cell_are_made_anew(tmp_path: Path, recording: RecordedRun) -> None:
     checks = SETTINGS.checks.model_copy(update={"swapped_out_mib": 100_000.0})
     with open_replay(recording, SETTINGS.model_copy(update={"checks": checks})) as replay:
         outcome = replay(Cell(1, "baseline", "lxc", "off"), tmp_path / "01-baseline")
@@ -65,7 +65,7 @@ def test_the_checks_of_a_replayed_cell_are_made_anew(tmp_path: Path, recording: 
     assert journal(tmp_path / "01-baseline")[-1]["valid"] is False
 
 
-def test_a_configuration_without_a_recorded_condition_is_refused(recording: Recording) -> None:
+def test_a_configuration_without_a_recorded_condition_is_refused(recording: RecordedRun) -> None:
     fewer = {name: condition for name, condition in SETTINGS.condition.items() if name != "siblings"}
     replay = open_replay(recording, SETTINGS.model_copy(update={"condition": fewer}))
     with pytest.raises(UsageError, match="lacks: siblings"), replay:
@@ -78,7 +78,7 @@ def test_a_run_without_a_cell_that_counts_is_no_recording(tmp_path: Path) -> Non
 
 
 @pytest.mark.whole
-def test_a_block_is_run_drawn_and_reported(tmp_path: Path, recording: Recording) -> None:
+def test_a_block_is_run_drawn_and_reported(tmp_path: Path, recording: RecordedRun) -> None:
     with open_replay(recording, SETTINGS) as replay:
         size = measure(replay, 1, tmp_path)
     folder = (tmp_path / "latest").resolve()

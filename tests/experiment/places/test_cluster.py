@@ -28,7 +28,7 @@ from words import in_folders
 from configuration.condition import LXC
 from configuration.load import load
 from configuration.plan import Cell
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.places import archive, certificate, cluster, listening
 from experiment.places.access import Access
 from experiment.places.cluster import Cluster, refuse_namesakes
@@ -70,7 +70,7 @@ def scheduler() -> Iterator[LocalCluster]:
 def pool(scheduler: LocalCluster) -> Iterator[Cluster]:
     with Cluster(at(scheduler), ORDER) as made:
         assert made.room() == {}, "no host is ready yet"
-        made.prepare(QUIET)
+        made.make_ready(QUIET)
         until(lambda: sum(made.room().values()) == 2)
         yield made
 
@@ -112,7 +112,7 @@ def until(holds: Any) -> None:
         time.sleep(0.05)
 
 
-def submit(pool: Cluster, cell: Cell, folder: Path) -> Future[Outcome]:
+def submit(pool: Cluster, cell: Cell, folder: Path) -> Future[Ended]:
     (host,) = pool.room()
     return pool.submit(host, cell, folder / cell.name, Watched(cell, cell.name, {}))
 
@@ -123,7 +123,7 @@ def test_a_cell_comes_back_with_its_records(pool: Cluster, tmp_path: Path) -> No
         folder = tmp_path / "there" / order.cell.name
         folder.mkdir(parents=True)
         (folder / "cell.jsonl").write_text(order.cell.name)
-        return Delivery(Outcome(order.cell, True, True, "", 2.0), archive.pack_folder(folder))
+        return Delivery(Ended(order.cell, True, True, "", 2.0), archive.pack_folder(folder))
 
     ACT.append(fulfil)
     futures = [submit(pool, cell, tmp_path / "here") for cell in (CELL, OTHER)]
@@ -141,7 +141,7 @@ def test_a_worker_runs_as_many_at_a_time_as_it_may(pool: Cluster, tmp_path: Path
         places.append(get_worker().address)
         release.wait(LIMIT_S)
         assert order.cell
-        return Delivery(Outcome(order.cell, True, True, "", 2.0), None)
+        return Delivery(Ended(order.cell, True, True, "", 2.0), None)
 
     ACT.append(fulfil)
     third = Cell(2, "baseline", "lxc", "off")
@@ -167,7 +167,7 @@ def test_what_goes_wrong_over_there_costs_the_cell_alone(pool: Cluster, tmp_path
 
 
 def test_damaged_records_cost_the_cell_and_leave_nothing(pool: Cluster, tmp_path: Path) -> None:
-    ACT.append(lambda order: Delivery(Outcome(order.cell or CELL, True, True, "", 1.0), b"cut"))
+    ACT.append(lambda order: Delivery(Ended(order.cell or CELL, True, True, "", 1.0), b"cut"))
     outcome = submit(pool, CELL, tmp_path / "here").result(LIMIT_S)
     assert (outcome.valid, outcome.kind) == (False, "CellError")
     assert list((tmp_path / "here").iterdir()) == []
@@ -183,7 +183,7 @@ def test_a_worker_that_goes_away_takes_its_cell_with_it_and_no_other(
         places[order.cell] = get_worker().address
         release.wait(LIMIT_S)
         assert order.cell
-        return Delivery(Outcome(order.cell, True, True, "", 2.0), None)
+        return Delivery(Ended(order.cell, True, True, "", 2.0), None)
 
     ACT.append(fulfil)
     futures = {cell: submit(pool, cell, tmp_path) for cell in (CELL, OTHER)}
@@ -259,7 +259,7 @@ def test_workers_without_the_resource_are_passed_over() -> None:
     ):
         assert pool.room() == {}
         with pytest.raises(HostError, match="no worker at"):
-            pool.prepare(QUIET)
+            pool.make_ready(QUIET)
 
 
 def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_a_worker_that_goes_away_while_it_builds_ends_the_wait(monkeypatch: pyte
             Cluster(at(made), ORDER) as pool,
             ThreadPoolExecutor(1) as threads,
         ):
-            prepared = threads.submit(pool.prepare, QUIET)
+            prepared = threads.submit(pool.make_ready, QUIET)
             until(lambda: place)
             made.sync(made.scheduler.remove_worker, address=place[0], stimulus_id="test", close=False)
             with pytest.raises(HostError, match="went away while it built"):
@@ -314,7 +314,7 @@ def test_a_worker_listens_only_where_the_scheduler_reaches_it(
         ended = threads.submit(lambda: asyncio.run(work(at(made), Offer(3, host), site)))
         with Cluster(at(made), ORDER) as pool:
             until(pool._workers)
-            manifests = pool.prepare(QUIET)
+            manifests = pool.make_ready(QUIET)
             assert manifests["here"]["guests"] == 3
             assert pool.room() == {this_host(): 3}
             (worker,) = pool._workers()
@@ -347,7 +347,7 @@ def test_one_waits_for_as_many_workers_as_are_asked_for(
     with Cluster(at(scheduler), ORDER) as pool:
         begin = time.monotonic()
         with pytest.raises(HostError, match="2 of 3 workers at"):
-            pool.prepare(QUIET, 3)
+            pool.make_ready(QUIET, 3)
         assert time.monotonic() - begin >= 1
 
 

@@ -27,7 +27,7 @@ PROGRAM = """
 import sys, time
 from functools import partial
 from experiment.places import own_process
-from experiment.cell import Outcome
+from experiment.cell import Ended
 
 def perform(task, on_step, on_tick):
     on_step("begun")
@@ -42,13 +42,13 @@ sys.exit(own_process.main())
 def task(tmp_path: Path) -> Task:
     (tmp_path / "cache" / "guests").mkdir(parents=True)
     return Task(
-        Cell(1, "baseline", "lxc", "off"),
-        load(PROJECT / "experiments.toml").for_condition("baseline"),
-        Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
-        "tcg",
-        Expected(1, 1),
-        tmp_path / "cells" / "01-baseline",
-        tmp_path / "cache" / "guests",
+        cell=Cell(1, "baseline", "lxc", "off"),
+        settings=load(PROJECT / "experiments.toml").for_condition("baseline"),
+        snapshot=Snapshot(tmp_path / "snapshot", LXC, Image(tmp_path / "image")),
+        accelerator="tcg",
+        expected=Expected(1, 1),
+        folder=tmp_path / "cells" / "01-baseline",
+        scratch=tmp_path / "cache" / "guests",
     )
 
 
@@ -63,7 +63,7 @@ def nothing(_: object) -> None:
 def test_a_cell_that_cannot_run_is_a_failed_cell_with_its_records(task: Task) -> None:
     """The real program, whose snapshot is not there."""
     steps: list[str] = []
-    outcome = own_process.perform(task, steps.append, nothing, lambda: True)
+    outcome = own_process.run_cell(task, steps.append, nothing, lambda: True)
     assert (outcome.complete, outcome.valid, outcome.cell) == (False, False, task.cell)
     assert outcome.kind
     assert steps == ["restore"]
@@ -76,19 +76,19 @@ def test_errors_that_end_a_run_are_raised_here(task: Task, monkeypatch: pytest.M
 
     program(monkeypatch, "from testbed.errors import DiskFull; raise DiskFull('no room', 'make some')")
     with pytest.raises(DiskFull, match="no room") as raised:
-        own_process.perform(task, nothing, nothing, lambda: True)
+        own_process.run_cell(task, nothing, nothing, lambda: True)
     assert raised.value.hint == "make some"
 
 
 def test_a_process_that_dies_is_told(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     program(monkeypatch, "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(WorkerLost, match="exit code -9"):
-        own_process.perform(task, nothing, nothing, lambda: True)
+        own_process.run_cell(task, nothing, nothing, lambda: True)
 
 
 def test_what_it_prints_does_not_get_into_its_answers(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(monkeypatch, "print('x' * 100000, flush=True); return Outcome(task.cell, True, True, '', 1.0)")
-    assert own_process.perform(task, nothing, nothing, lambda: True).valid
+    program(monkeypatch, "print('x' * 100000, flush=True); return Ended(task.cell, True, True, '', 1.0)")
+    assert own_process.run_cell(task, nothing, nothing, lambda: True).valid
 
 
 def test_one_that_is_not_wanted_any_more_ends_in_order(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_one_that_is_not_wanted_any_more_ends_in_order(task: Task, monkeypatch: 
 
     start = time.monotonic()
     with pytest.raises(WorkerLost, match="exit code 130"):
-        own_process.perform(task, step, nothing, wanted.is_set)
+        own_process.run_cell(task, step, nothing, wanted.is_set)
     assert begun == ["begun", "under way"]
     assert note.exists()
     assert time.monotonic() - start < 30
@@ -132,7 +132,7 @@ def test_it_ends_in_order_when_its_parent_is_killed(task: Task, tmp_path: Path) 
         "from experiment.places import own_process\n"
         f"own_process.PROGRAM = [sys.executable, '-c', {PROGRAM.format(body=body)!r}]\n"
         f"task = pickle.loads({__import__('pickle').dumps(task)!r})\n"
-        "own_process.perform(task, lambda _: None, lambda _: None, lambda: True)\n"
+        "own_process.run_cell(task, lambda _: None, lambda _: None, lambda: True)\n"
     )
     process = subprocess.Popen([sys.executable, str(parent)], cwd=PROJECT)
     deadline = time.monotonic() + 30

@@ -12,7 +12,7 @@ from rich.console import Console
 from configuration.difference import differences
 from configuration.load import load
 from configuration.plan import Cell, make_plan
-from experiment.cell import Outcome
+from experiment.cell import Ended
 from experiment.commands.reproduce import refuse_changes
 from experiment.progress import Progress, Watched
 from experiment.run_folder import Store
@@ -26,9 +26,9 @@ from testbed.process import PROJECT
 SHIPPED = load(PROJECT / "experiments.toml")
 
 
-def outcome(kind: str) -> Outcome:
+def outcome(kind: str) -> Ended:
     cell = Cell(1, "baseline", "lxc", "off")
-    return Outcome(cell, complete=not kind, valid=not kind, reason=f"why\nmore of {kind}", seconds=1, kind=kind)
+    return Ended(cell, complete=not kind, valid=not kind, reason=f"why\nmore of {kind}", seconds=1, kind=kind)
 
 
 def test_three_of_a_kind_in_a_row_stop_the_run() -> None:
@@ -158,7 +158,7 @@ class MadeUp:
         self.ran: list[tuple[str, str]] = []
         self.most = 0
         self.cancelled = 0
-        self._waiting: list[tuple[Future[Outcome], Outcome]] = []
+        self._waiting: list[tuple[Future[Ended], Ended]] = []
 
     def room(self) -> Mapping[str, int]:
         for future, ended in self._waiting:  # those under way end while others are looked for
@@ -166,14 +166,14 @@ class MadeUp:
         self._waiting.clear()
         return dict.fromkeys(self.hosts, self.guests)
 
-    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Outcome]:
+    def submit(self, host: str, cell: Cell, folder: Path, watched: Watched) -> Future[Ended]:
         self.ran.append((host, cell.name))
         kind = self.ends(cell, sum(name == cell.name for _, name in self.ran))
         folder.mkdir(parents=True)
         with Journal(folder / "cell.jsonl") as journal:
             journal.write(End(not kind, not kind, kind, kind))
-        future: Future[Outcome] = Future()
-        self._waiting.append((future, Outcome(cell, not kind, not kind, kind, 1.0, kind)))
+        future: Future[Ended] = Future()
+        self._waiting.append((future, Ended(cell, not kind, not kind, kind, 1.0, kind)))
         self.most = max(self.most, len(self._waiting))
         return future
 
