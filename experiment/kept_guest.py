@@ -2,7 +2,6 @@
 
 import os
 import select
-import shlex
 import sys
 import termios
 import time
@@ -10,9 +9,8 @@ from collections.abc import Callable
 
 from testbed.errors import printable
 from testbed.guest import Guest, is_active
+from testbed.ssh.client import command_line
 
-KNOWN_HOSTS = "known_hosts"
-ALIAS = "paging-guest"  # what the pinned host key is filed under, whatever the port
 POLL_S = 0.5
 
 Say = Callable[[str], None]
@@ -28,7 +26,7 @@ def keep(guest: Guest, reason: str, out: Say) -> None:
         out(f"the guest is gone, so it cannot be kept{why_gone(guest)}")
         return
     out("the guest is kept")
-    out(f"  log in:  {ssh_command(guest)}")
+    out(f"  log in:  {command_line(guest)}")
     out(f"  console: {guest.console}")
     if sys.stdin is not None and sys.stdin.isatty():
         out("  Enter ends it and the run goes on; Ctrl-C ends the run, too")
@@ -56,25 +54,3 @@ def wait(guest: Guest, terminal: int | None) -> None:
         elif select.select([terminal], [], [], POLL_S)[0]:
             os.read(terminal, 4096)
             return
-
-
-def ssh_command(guest: Guest) -> str:
-    """A command line for a shell of the host that logs in with the image's key and accepts its host key alone.
-
-    It is independent of the caller's own SSH settings, which might forward an agent to the guest. The file that
-    pins the host key goes beside the guest's disks, and away with them.
-    """
-    known_hosts = guest.console.with_name(KNOWN_HOSTS)
-    descriptor = os.open(known_hosts, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{ALIAS} {guest.image.host_key.read_text()}")
-    options = {
-        "UserKnownHostsFile": f'"{known_hosts}"',  # ssh splits it at spaces
-        "HostKeyAlias": ALIAS,
-        "StrictHostKeyChecking": "yes",
-        "IdentitiesOnly": "yes",
-    }
-    words = ["ssh", "-F", "none", "-i", str(guest.image.private_key), "-p", str(guest.ssh_port)]
-    for name, value in options.items():
-        words += ["-o", f"{name}={value}"]
-    return shlex.join([*words, "root@127.0.0.1"])

@@ -25,8 +25,7 @@ from testbed import host, ledger
 from testbed.cache import Cache
 from testbed.errors import UsageError, printable
 from testbed.guest import Guest
-from testbed.ssh.shell import Shell
-from testbed.ssh.terminal import attach
+from testbed.ssh.client import attach
 from workloads.topology import MEASURED
 
 
@@ -61,10 +60,11 @@ def fork_and_attach(wanted: Wanted, cache: Cache, console: Console) -> int:
         with Progress(console, wanted.configuration.roles, 0, 0) as progress:
             prepared = prepare(cache, wanted.configuration, [wanted.settings.base], progress)
             progress.stage("restore")
-            guest, shell = stack.enter_context(as_wanted(cache, prepared, wanted))
+            guest = stack.enter_context(as_wanted(cache, prepared, wanted))
         for line in introduction(wanted, prepared, guest):
             print(printable(line), file=sys.stderr)
-        return attach(shell)
+        with guest.explained():
+            return attach(guest)
 
 
 def choose(settings: Configuration, results: Path, run: str, what: str) -> Wanted:
@@ -87,8 +87,8 @@ def choose(settings: Configuration, results: Path, run: str, what: str) -> Wante
 
 
 @contextmanager
-def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tuple[Guest, Shell]]:
-    """A fork and a session with it: its clock set and, for a cell, as it is when alpha would start."""
+def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[Guest]:
+    """A fork: its clock set and, for a cell, as it is when alpha would start."""
     settings, snapshot = wanted.settings, prepared.snapshots[wanted.settings.base.name]
     scratch = cache.directory / "guests"
     scratch.mkdir(exist_ok=True)
@@ -100,7 +100,7 @@ def as_wanted(cache: Cache, prepared: Prepared, wanted: Wanted) -> Iterator[tupl
             condition_setup.arm(shell, settings.condition, cgroup, wanted.trace)
         else:
             shell.run("date", "--set", f"@{time.time():.3f}")
-        yield guest, shell
+        yield guest
 
 
 def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
@@ -110,7 +110,7 @@ def introduction(wanted: Wanted, prepared: Prepared, guest: Guest) -> list[str]:
         f"root shell in a fork of {snapshot}; accelerator: {prepared.accelerator.name}",
         *condition_of(wanted, snapshot),
         f"service A: http://127.0.0.1:{guest.http_port}/query.cgi",
-        "leave with exit or Ctrl-D, or with Ctrl-] if the guest does not answer; it is gone afterwards",
+        "leave with exit or Ctrl-D, or with Enter ~ . if the guest does not answer; it is gone afterwards",
     ]
 
 

@@ -71,7 +71,7 @@ class Shell:
 
     def __init__(self, client: paramiko.SSHClient, grant: Callable[[], None] = lambda: None) -> None:
         self._client = client
-        self.grant = grant
+        self._grant = grant
 
     def run(self, *command: str, timeout: float = COMMAND_S, check: bool = True) -> str:
         """Run a command in the guest and return its output.
@@ -80,7 +80,7 @@ class Shell:
         not ended after ``timeout`` seconds.
         """
         line = shlex.join(command)
-        self.grant()
+        self._grant()
         deadline = time.monotonic() + timeout
         try:
             with self._closed_after(timeout + GRACE_S):
@@ -101,7 +101,7 @@ class Shell:
 
     def put(self, files: Sequence[File]) -> None:
         """Write files in the guest, in one transfer; their folders are made. Raises GuestError."""
-        self.grant()
+        self._grant()
         try:
             deadline = time.monotonic() + COMMAND_S
             with self._closed_after(COMMAND_S + GRACE_S):
@@ -118,15 +118,6 @@ class Shell:
             raise GuestError(f"files could not be sent to the guest: {error}") from error
         if code != 0:
             raise GuestError(f"files could not be written in the guest: {errors.strip()}")
-
-    def open_session(self) -> paramiko.Channel:
-        """A channel for a command or a terminal of the caller's own. Raises GuestError if the session has ended."""
-        try:
-            if transport := self._client.get_transport():
-                return transport.open_session(timeout=CONNECT_SECONDS)
-            raise paramiko.SSHException("it was closed")
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise GuestError(f"the SSH session has ended: {error}") from error
 
     @contextmanager
     def _closed_after(self, seconds: float) -> Iterator[None]:

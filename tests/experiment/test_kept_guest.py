@@ -29,6 +29,7 @@ from experiment.run_folder import Store
 from testbed.errors import DiskFlood, GuestError, UsageError
 from testbed.guest import Guest
 from testbed.process import PROJECT
+from testbed.ssh.client import command_line
 
 CONFIGURATION = PROJECT / "experiments.toml"
 CELL = "01-working-set-200"
@@ -248,7 +249,7 @@ class TestKeepingAGuest:
             kept.keep(10**9, out)
 
     def test_ssh_pins_the_host_key_and_reads_no_settings_of_ours(self, kept: Kept) -> None:
-        words = shlex.split(kept_guest.ssh_command(kept.guest()))
+        words = shlex.split(command_line(kept.guest()))
         known_hosts = kept.folder / "known_hosts"
         assert known_hosts.read_text() == "paging-guest ssh-ed25519 AAAA\n"
         assert known_hosts.stat().st_mode & 0o777 == 0o600

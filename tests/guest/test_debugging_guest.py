@@ -29,7 +29,7 @@ from experiment.progress import Progress
 from experiment.run_folder import Store
 from testbed.cache import Cache, default_cache
 from testbed.process import PROJECT
-from testbed.ssh import terminal
+from testbed.ssh import client
 from testbed.ssh.keys import make_pair
 
 pytestmark = pytest.mark.guest
@@ -196,14 +196,14 @@ class TestAShellInAGuest:
         session.typist.see("# ")
         session.typist.type("cat\n")
         session.typist.see("cat\r\n")
-        session.typist.type("\x1d")
-        assert session.end() == terminal.LEFT
+        session.typist.type("\n~.")
+        assert session.end() == client.LEFT
 
     @long
     def test_sigterm_leaves_nothing_either(self, session: Session) -> None:
         session.typist.see("# ")
         session.process.send_signal(signal.SIGTERM)
-        assert session.end() == terminal.LEFT
+        assert session.end() == client.LEFT
         session.typist.see("no guest runs any more")
 
 
@@ -213,7 +213,7 @@ def test_a_kept_guest_is_logged_in_to_as_told_and_none_in_its_place(tmp_path: Pa
         prepared = prepare(cache, configuration, [LXC], progress)
     make_pair(tmp_path / "other", tmp_path / "other.pub")
     answers: list[subprocess.CompletedProcess[str]] = []
-    with as_wanted(cache, prepared, Wanted(configuration, configuration.for_base(LXC))) as (guest, _):
+    with as_wanted(cache, prepared, Wanted(configuration, configuration.for_base(LXC))) as guest:
         known_hosts = guest.console.with_name("known_hosts")
 
         def log_in(command: str) -> None:
