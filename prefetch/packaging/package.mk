@@ -42,7 +42,7 @@ deb: build/prefetchd build/prefetchctl
 	gzip -9n $(DEB_TREE)/usr/share/man/man*/*
 	$(INSTALL) -d $(DEB_DOC) $(DEB_TREE)/DEBIAN
 	$(INSTALL) -m 0644 README.md packaging/deb/copyright $(DEB_DOC)
-	packaging/deb/changelog "$(VERSION)" "$(DEB_MAINTAINER)" | gzip -9n >$(DEB_DOC)/changelog.gz
+	sh packaging/deb/changelog "$(VERSION)" "$(DEB_MAINTAINER)" | gzip -9n >$(DEB_DOC)/changelog.gz
 	$(INSTALL) -m 0755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm $(DEB_TREE)/DEBIAN
 	echo /etc/prefetchd.conf >$(DEB_TREE)/DEBIAN/conffiles
 	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@ARCH@|$(DEB_ARCH)|' -e 's|@MAINTAINER@|$(DEB_MAINTAINER)|' \
