@@ -9,13 +9,14 @@ from configuration.condition import Condition
 from configuration.resolved import CellSettings, SnapshotSettings
 from measure.journal import Advance
 from measure.recording import EventStream
+from testbed.kernel_files import PAIRS, refuse_unsupported
 from testbed.ssh.shell import Shell
 from workloads.alpha import install as alpha_install
 from workloads.alpha.settings import AlphaSettings
 from workloads.topology import ALPHA, MEASURED, TOPOLOGIES, Topology
 
 # One command, because each costs an emulated guest a tenth of a second: the clock, then pairs of file and value.
-SET = f"""{peers.install.PAIRS}
+SET = f"""{PAIRS}
 date --set "$1" > /dev/null || exit
 shift
 known "$@"
@@ -66,7 +67,7 @@ def set_up(shell: Shell, settings: CellSettings) -> None:
     """The guest's clock, and what must be set before alpha comes. Raises Unsupported, GuestError."""
     condition = settings.condition
     words = [word for pair in condition.guest.items() for word in pair]
-    peers.install.refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
+    refuse_unsupported(shell.run("sh", "-c", SET, "sh", f"@{time.time():.3f}", *words))
     other = condition.policy == "none" or condition.groups == "programs" or condition.prefetchd
     # What swapoff brings in is not what an activation needs: prefetchd is not there to learn it.
     leaves = settings.prefetches and (other or condition.renews_swap)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from testbed.errors import Unsupported
 from testbed.guest import PEER_PORT, PORT_FOLDER
+from testbed.kernel_files import refuse_unsupported
 from testbed.ssh.shell import File, Shell
 
 BUILD = Path(__file__).parent / "build"
@@ -17,21 +17,6 @@ START = """
 unit=$1
 shift
 systemd-run --quiet --unit=$unit -p LimitMEMLOCK=infinity -p OOMScoreAdjust=-900 -p OOMPolicy=continue "$@"
-"""
-# Functions of pairs of file and value: whether the kernel has the files, and to write them.
-PAIRS = """
-known() {
-    while [ $# -gt 0 ]; do
-        [ -e "$1" ] || { echo "unsupported: the kernel has no $1"; exit; }
-        shift 2
-    done
-}
-put() {
-    while [ $# -gt 0 ]; do
-        printf %s "$2" > "$1" || exit
-        shift 2
-    done
-}
 """
 SWITCH_ON = 'mkdir -p "$(dirname "$1")" && touch "$1"'
 # Of all processes of a cgroup: regions that are touched get MADV_WILLNEED, from the first aggregation on.
@@ -85,10 +70,3 @@ def start_damon(shell: Shell, cgroup: str) -> None:
 def damon_advised(shell: Shell) -> int:
     """Bytes that DAMON's MADV_WILLNEED has been applied to."""
     return int(shell.run("sh", "-c", DAMON_ADVISED))
-
-
-def refuse_unsupported(output: str) -> None:
-    """Raises Unsupported with what a script said after "unsupported:"."""
-    for line in output.splitlines():
-        if line.startswith("unsupported: "):
-            raise Unsupported(line.removeprefix("unsupported: "))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from peers.install import PAIRS, refuse_unsupported
+from testbed.kernel_files import PAIRS, refuse_unsupported
 from testbed.ssh.shell import PRESSED_S, Shell
 
 DISK = "/dev/vdb"

@@ -9,9 +9,9 @@ import pytest
 from configuration.condition import LXC, Base, Condition
 from configuration.load import load
 from experiment.condition_setup import advances
-from peers.install import refuse_unsupported
 from prefetch import install
 from testbed.errors import Unsupported
+from testbed.kernel_files import refuse_unsupported
 from testbed.process import PROJECT
 from workloads.services import SERVICES
 

@@ -22,7 +22,7 @@ def environment(tmp_path: Path) -> Path:
 
 
 def check(environment: Path, **more: str) -> tuple[int, str]:
-    command = [environment / "bin" / "python", "-I", SCRIPT, "--check"]
+    command = [str(environment / "bin" / "python"), "-I", str(SCRIPT), "--check"]
     done = subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout
