@@ -15,7 +15,7 @@ from measure.quota import STREAM_BYTES, TICK_BYTES
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
 from prefetch.settings import PrefetcherSettings
 from testbed.errors import UsageError, nearest
-from testbed.fields import Name, Section
+from testbed.fields import Comm, Name, Section
 from testbed.files.documents import MOST_TOML, Fault, parse_toml, read_bounded
 from testbed.process import PROJECT
 from testbed.settings import GuestSettings, TestbedSettings
@@ -60,7 +60,7 @@ class Configuration(ServiceSections):
     estimate: DurationSettings
     retry: RetrySettings
     checks: CheckSettings
-    roles: Annotated[dict[str, str], Field(max_length=32)]
+    roles: Annotated[dict[Comm, str], Field(max_length=32)]
     suite: dict[Name, SuiteSection] = Field(default_factory=dict)
     bars: Bars
     condition: dict[Name, Condition]

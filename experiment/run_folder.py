@@ -156,10 +156,14 @@ class Store:
         folder.rename(failed / f"{cell.name}.{attempt}")
 
     def point_latest(self) -> None:
+        """A convenience, which some file systems do not permit: then a run is asked for by its name."""
         link = self.folder.parent / LATEST
         temporary = link.with_name(f".latest-{secrets.token_hex(8)}")
-        temporary.symlink_to(self.folder.name)
-        temporary.replace(link)
+        try:
+            temporary.symlink_to(self.folder.name)
+            temporary.replace(link)
+        except OSError as error:
+            log.warning("%s cannot be a link to this run (%s): name it, %s", link, error.strerror, self.run)
 
 
 def new_folder(results: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Limit = Annotated[float, Field(gt=0, le=86400)]
@@ -15,6 +15,16 @@ Conditions = Annotated[tuple[str, ...], Field(min_length=1)]
 Replicates = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(gt=0, le=1000)]
+
+
+def within_comm(name: str) -> str:
+    """Raises ValueError for a name of which the kernel keeps but a part (proc_pid_comm(5)): it never occurs."""
+    if len(name.encode()) > 15:
+        raise ValueError(f"the kernel keeps 15 bytes of a name: {name.encode()[:15].decode(errors='ignore')!r}")
+    return name
+
+
+Comm = Annotated[str, Field(min_length=1), AfterValidator(within_comm)]
 
 
 class Section(BaseModel):

@@ -1,5 +1,6 @@
 """A run's folder: what counts as done, what is set aside, what resuming reads back."""
 
+import errno
 import json
 import re
 from dataclasses import asdict
@@ -167,3 +168,15 @@ def test_the_default_executor_lets_ctrl_c_through_and_keeps_errors() -> None:
             executor.submit(interrupted)
         with pytest.raises(ValueError, match="a bug"):
             executor.submit(broken).result()
+
+
+def test_where_links_are_not_permitted_a_run_is_made_all_the_same(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    made = Store.create(tmp_path / "elsewhere", load(CONFIGURATION), plan)
+    assert Store.open(tmp_path / "elsewhere", made.run) == made
+    assert f"name it, {made.run}" in caplog.text

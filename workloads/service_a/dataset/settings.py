@@ -2,10 +2,22 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from testbed.fields import Limit, Section
+
+
+def with_host(address: str) -> str:
+    """``address`` if its host can be looked up at all. Raises ValueError."""
+    try:
+        host = urlsplit(address).hostname
+        if host and host.encode("idna"):
+            return address
+    except (ValueError, UnicodeError):
+        pass
+    raise ValueError("expected an address with a host, such as https://github.com/OWNER/NAME")
 
 
 class DatasetSettings(Section):
@@ -19,7 +31,7 @@ class DatasetSettings(Section):
 
     source: Literal["auto", "path", "download", "synthetic"]
     path: str
-    repository: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    repository: Annotated[str, Field(pattern=r"^https?://[!-~]+$"), AfterValidator(with_host)]
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     timeout_s: Limit
     seed: Annotated[int, Field(ge=0)]
