@@ -116,7 +116,7 @@ nightly-bundle: setup
 	rm -rf "$(BUNDLE)"
 	mkdir -p "$(BUNDLE)"
 	cp "$${PAGING_CACHE:-.cache}"/*.failed.log "$(BUNDLE)" 2>/dev/null || true
-	$(PYTHON) run.py pack latest "$(BUNDLE)/run"
+	$(PYTHON) run.py pack latest "$$PWD/$(BUNDLE)/run"
 
 nightly-good:
 	@test -f "$(BUNDLE)/run/plan.json" || { echo "nightly-good: first make nightly-bundle" >&2; exit 1; }

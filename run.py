@@ -20,6 +20,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent
 ENVIRONMENT = PROJECT / ".venv"
 
+if __name__ == "__main__":  # until main() can answer it, also in what we start again as
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
 try:
     from experiment import commandline
     from testbed import environment
@@ -43,6 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets "?" for what it lacks
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = dispatch(sys.argv[1:] if words is None else words)
         sys.stdout.flush()
         return code

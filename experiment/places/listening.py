@@ -5,8 +5,9 @@ Dask unpickles what it is sent before it looks at it: TLS is the border, and beh
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from distributed import Scheduler, Security
 from distributed.comm import connect, get_address_host
 from distributed.comm.core import FatalCommClosedError
 
+from experiment.interrupts import INTERRUPTS
 from experiment.places import certificate
 from experiment.places.access import WAY_OUT, Access
 from testbed import ledger
@@ -122,17 +124,23 @@ async def schedule(access: Access, say: Callable[[str], None]) -> None:
 
 
 def until_interrupted(server: Coroutine[Any, Any, None]) -> None:
-    """As asyncio.run, but Ctrl-C first has ``server`` close in order, before Dask's own tasks are cancelled."""
+    """As asyncio.run, but Ctrl-C first has ``server`` close in order, before Dask's own tasks are cancelled.
+
+    Nothing is raised where a signal comes, which may be within a task of Dask's. Raises KeyboardInterrupt afterwards.
+    """
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(server)
+        handlers = {
+            number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(task.cancel)) for number in INTERRUPTS
+        }
         try:
             loop.run_until_complete(task)
-        except KeyboardInterrupt:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                loop.run_until_complete(task)
-            raise
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def hush() -> None:

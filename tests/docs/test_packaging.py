@@ -48,6 +48,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
+# As bin/container-paging does, but for the package's place, which there is that of its Python.
+PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); import run; sys.exit(run.main(sys.argv[1:]))"
+
+
 def run(installed: Path, cwd: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         **os.environ,
@@ -56,10 +60,9 @@ def run(installed: Path, cwd: Path, *words: str) -> "subprocess.CompletedProcess
         "HOME": str(cwd),
         "XDG_CACHE_HOME": str(cwd / "caches"),
     }
-    script = installed / "bin" / "container-paging"
-    return subprocess.run(
-        [sys.executable, script, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    assert (installed / "bin" / "container-paging").is_file()
+    command = [sys.executable, "-c", PROGRAM, str(installed), *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_everything_is_there_and_nothing_else(installed: Path) -> None:
