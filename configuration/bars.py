@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from testbed.fields import Limit, Name, Ratio, Seconds, Section, Seed, Share
+from testbed.section import Limit, Name, Ratio, Seconds, Section, Seed, Share
 
 
 class DiskBars(Section):

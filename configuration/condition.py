@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from testbed.fields import Count, Name, Processes, Seconds, Section
+from testbed.section import Count, Name, Processes, Seconds, Section
 from workloads.services import known
 
 Policy = Literal["none", "off", "siblings", "working-set", "same-process", "other-container", "container", "oracle"]

@@ -6,14 +6,16 @@ from typing import Any
 from configuration.load import HOST, Configuration
 
 # Which cells there are is the run's own plan; accelerator and dataset are compared as what they turned out to be.
-APART = ("run", "suite", *HOST)
+NOT_COMPARED = ("run", "suite", *HOST)
 ABSENT = "(not there)"
 
 
 def differences(before: Configuration, now: Configuration) -> list[str]:
     """A line ``key: value before -> value now`` for every key that changed."""
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    keys = [key for key in {**old, **new} if not any(key == part or key.startswith(f"{part}.") for part in APART)]
+    keys = [
+        key for key in {**old, **new} if not any(key == part or key.startswith(f"{part}.") for part in NOT_COMPARED)
+    ]
     return [f"{key}: {old.get(key, ABSENT)} -> {new.get(key, ABSENT)}" for key in keys if old.get(key) != new.get(key)]
 
 

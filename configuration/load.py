@@ -15,9 +15,9 @@ from measure.quota import STREAM_BYTES, TICK_BYTES
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
 from prefetch.settings import PrefetcherSettings
 from testbed.errors import UsageError, nearest
-from testbed.fields import Comm, Name, Section
 from testbed.files.documents import MOST_TOML, Fault, parse_toml, read_bounded
 from testbed.process import PROJECT
+from testbed.section import Comm, Name, Section
 from testbed.settings import GuestSettings, TestbedSettings
 from workloads.alpha.settings import AlphaSettings
 from workloads.service_a.dataset import DatasetSettings

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from testbed.errors import UsageError
-from testbed.fields import Name, Section, Seed
 from testbed.files.documents import read_json
+from testbed.section import Name, Section, Seed
 
 OTHER_VERSION = "the run is from another version of this program, or was changed: report it with that version"
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

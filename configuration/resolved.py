@@ -6,7 +6,7 @@ from configuration.condition import Base, Condition
 from configuration.sections import TimeLimits, WarmSettings
 from measure.settings import CheckSettings, SamplerSettings, StepSettings
 from prefetch.settings import PrefetcherSettings
-from testbed.fields import Section
+from testbed.section import Section
 from testbed.settings import GuestSettings, TestbedSettings
 from workloads.alpha.settings import AlphaSettings
 from workloads.service_a.settings import ServiceASettings

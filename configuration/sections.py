@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from testbed.fields import Conditions, Limit, Line, Name, Replicates, Seconds, Section, Seed
+from testbed.section import Conditions, Limit, Line, Name, Replicates, Seconds, Section, Seed
 
 
 def several(value: object) -> object:

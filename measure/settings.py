@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from testbed.fields import Limit, Seconds, Section, Share
+from testbed.section import Limit, Seconds, Section, Share
 
 
 class StepSettings(Section):

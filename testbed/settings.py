@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from testbed.connection import LibvirtUri
-from testbed.fields import Section
+from testbed.section import Section
 
 
 class TestbedSettings(Section):

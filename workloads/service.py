@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from testbed.cache import Cache
-from testbed.fields import Section
+from testbed.section import Section
 from testbed.ssh.shell import File, Shell
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from testbed.fields import Section
+from testbed.section import Section
 
 
 class BystanderSettings(Section):

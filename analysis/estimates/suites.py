@@ -252,7 +252,7 @@ def clearly(ratio: Estimate) -> int:
     return int(ratio.low > 1 and ratio.value > 1 + TOLERANCE)
 
 
-def apart(one: Estimate, other: Estimate) -> bool:
+def disjoint(one: Estimate, other: Estimate) -> bool:
     """Whether two intervals have nothing in common, and the values differ by more than TOLERANCE of the larger; not
     where one is unknown. Forks of one snapshot may agree to the last fault: their intervals have no width then.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from testbed.fields import Section
+from testbed.section import Section
 
 FILE = Path(__file__).with_name("paper.toml")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from analysis.estimates.effects import Effect
 from analysis.estimates.outcomes import BY_NAME
 from analysis.estimates.statistics import Estimate
-from analysis.estimates.suites import READ, WORKING_SET, Suite, apart, clearly
+from analysis.estimates.suites import READ, WORKING_SET, Suite, clearly, disjoint
 from analysis.judgements.verdicts import CANNOT_TELL, MET, MISSED
 from analysis.study import Study
 from analysis.words.sentences import Sentence, over, told
@@ -51,7 +51,7 @@ def pages(suite: Suite, condition: str, read: Effect) -> Iterator[Sentence]:
 def first_to_fault(effects: dict[str, Effect]) -> Iterator[Sentence]:
     """Whether httpd, which faults first, gains less than the RDBMS."""
     httpd, rdbms = effects["majflt_httpd"], effects["majflt_rdbms"]
-    if not httpd.ratio.method or not rdbms.ratio.method or not apart(httpd.ratio, rdbms.ratio):
+    if not httpd.ratio.method or not rdbms.ratio.method or not disjoint(httpd.ratio, rdbms.ratio):
         return
     less = httpd if httpd.ratio.value > rdbms.ratio.value else rdbms
     who = "httpd, which faults first, gains" if less is httpd else "the RDBMS gains"
@@ -86,7 +86,7 @@ def bounds(suite: Suite) -> Iterator[Sentence]:
 def gained(mine: Estimate, its: Estimate) -> str:
     if not mine.method or not its.method:
         return "too few replicates to say whether that is a difference"
-    if not apart(mine, its):
+    if not disjoint(mine, its):
         return "no clear difference"
     return "clearly less" if its.value < mine.value else "clearly more"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analysis.estimates.numbers import several, with_interval
 from analysis.estimates.statistics import Estimate
-from analysis.estimates.suites import apart
+from analysis.estimates.suites import disjoint
 
 CLEARLY_MORE = "clearly more"
 
@@ -42,9 +42,9 @@ def with_number(name: str, found: Estimate) -> str:
 
 
 def than(mine: Estimate, its: Estimate) -> str:
-    """What goes before "than": clearly is as ``apart`` has it."""
+    """What goes before "than": clearly is as ``disjoint`` has it."""
     if not mine.method or not its.method:
         return "perhaps more, as many or fewer (too few replicates)"
-    if not apart(mine, its):
+    if not disjoint(mine, its):
         return "not clearly more or fewer"
     return CLEARLY_MORE if mine.value > its.value else "clearly fewer"

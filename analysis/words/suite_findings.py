@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.estimates.effects import Effect, least_p, unlike
 from analysis.estimates.numbers import number
 from analysis.estimates.statistics import SIGNIFICANT, Estimate
-from analysis.estimates.suites import FAULTS, READ, TOLERANCE, WORKING_SET, Suite, apart, clearly
+from analysis.estimates.suites import FAULTS, READ, TOLERANCE, WORKING_SET, Suite, clearly, disjoint
 from analysis.records.conditions import AGAIN
 from analysis.words.controls import sentences as of_controls
 from analysis.words.sentences import Sentence, listed, over, than, told, with_number
@@ -89,7 +89,7 @@ class Told:
         text += f"{'has' if len(first) == 1 else 'have'} the fewest RDBMS major faults"
         if after := members[len(first) :]:
             known = self.median(first[0]).method and self.median(after[0]).method
-            clear = all(apart(self.median(name), self.median(after[0])) for name in first)
+            clear = all(disjoint(self.median(name), self.median(after[0])) for name in first)
             text += f"; next is {self.each(after[:1])}"
             text += (", clearly more" if clear else ", which cannot be told apart") if known else ""
         return self.sentence(f"{text}; {over(map(self.median, members))}.", f"outcome {FAULTS}")
@@ -124,7 +124,7 @@ class Told:
 
     def sides(self, mine: str, others: list[str], outcome: str) -> tuple[list[str], list[str], list[str]]:
         """The others of which it has clearly less, clearly more, and the rest."""
-        clear = [name for name in others if apart(self.median(mine, outcome), self.median(name, outcome))]
+        clear = [name for name in others if disjoint(self.median(mine, outcome), self.median(name, outcome))]
         less = [name for name in clear if self.median(mine, outcome).value < self.median(name, outcome).value]
         return less, [name for name in clear if name not in less], [name for name in others if name not in clear]
 

@@ -120,6 +120,7 @@ class Ledger:
             raise unwritable(self._path, error) from error
 
 
+# A process's, not a caller's: the second Ctrl-C, which ends it from another thread, must find all that it has made.
 _current: Ledger | None = None
 
 

@@ -1,4 +1,4 @@
-"""Dumps that mean harm, given to the real client as if they were the public repository's; for test_dataset_native.py.
+"""Dumps that mean harm, given to the real client as if they were the public repository's; for test_native.py.
 
 Runs inside testbed.images.namespace, in a tree unpacked from the image's root stage.
 """

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from testbed.fields import Count, Section
+from testbed.section import Count, Section
 
 
 class AlphaSettings(Section):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from testbed.fields import Count, Processes, Section
+from testbed.section import Count, Processes, Section
 from workloads.service_a.dataset import EXPECTED_TITLES
 
 

@@ -1,6 +1,6 @@
 """The section [service_c] of experiments.toml."""
 
-from testbed.fields import Processes, Section
+from testbed.section import Processes, Section
 
 
 class ServiceCSettings(Section):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from testbed.fields import Limit, Section
+from testbed.section import Limit, Section
 
 
 def with_host(address: str) -> str:

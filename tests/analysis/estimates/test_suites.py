@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.estimates.outcomes import BY_NAME
 from analysis.estimates.statistics import Estimate
-from analysis.estimates.suites import COMPARED, NAMELESS, apart, clearly, named, ranks
+from analysis.estimates.suites import COMPARED, NAMELESS, clearly, disjoint, named, ranks
 from analysis.records.load import Run
 from analysis.report.suite_tables import suite_markdown, suite_table
 
@@ -171,11 +171,11 @@ def test_what_is_clear() -> None:
     assert clearly(Estimate(8, 0.96, 0.95, 0.97, "BCa")) == 0, "sure, but small"
     assert clearly(Estimate(8, 0.5, 0.2, 1.1, "BCa")) == 0
     assert clearly(Estimate(3, 0.1)) == 0
-    assert apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2.5, 4, "BCa"))
-    assert not apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2, 4, "BCa"))
-    assert not apart(Estimate(8, 1, 0, 2, "BCa"), Estimate(3, 300))
-    assert not apart(Estimate(8, 62, 62, 62, "BCa"), Estimate(8, 63, 63, 63, "BCa")), "one fault is no difference"
-    assert apart(Estimate(8, 0, 0, 0, "BCa"), Estimate(8, 1, 1, 1, "BCa"))
+    assert disjoint(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2.5, 4, "BCa"))
+    assert not disjoint(Estimate(8, 1, 0, 2, "BCa"), Estimate(8, 3, 2, 4, "BCa"))
+    assert not disjoint(Estimate(8, 1, 0, 2, "BCa"), Estimate(3, 300))
+    assert not disjoint(Estimate(8, 62, 62, 62, "BCa"), Estimate(8, 63, 63, 63, "BCa")), "one fault is no difference"
+    assert disjoint(Estimate(8, 0, 0, 0, "BCa"), Estimate(8, 1, 1, 1, "BCa"))
 
 
 # --- its tables
