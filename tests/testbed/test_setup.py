@@ -15,10 +15,17 @@ pytestmark = pytest.mark.whole
 SCRIPT = PROJECT / "testbed" / "setup" / "python_packages.py"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "venv"
+    subprocess.run([sys.executable, "-I", "-m", "venv", str(folder)], check=True)
+    return folder
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    subprocess.run([sys.executable, "-I", "-m", "venv", str(tmp_path / "venv")], check=True)
-    return tmp_path / "venv"
+def environment(made: Path, tmp_path: Path) -> Path:
+    """A virtual environment of one's own; one that was copied works, too."""
+    return Path(shutil.copytree(made, tmp_path / "venv", symlinks=True))
 
 
 def check(environment: Path, **more: str) -> tuple[int, str]:
@@ -60,19 +67,18 @@ def test_one_that_was_half_removed_is_made_anew(damage: object, environment: Pat
     assert "pip/_internal/main.py of pip is gone or changed" in said
 
 
-@pytest.mark.parametrize("name", ["d$x q'uote", '-"#%*&;', "ünï(p)\\`t"])
+@pytest.mark.parametrize("name", ["d$x q'uote(p)", '-"#%*&;`ünï\\t'])
 def test_make_knows_its_way_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
     """Without a run bit on any file, and with flags in the environment that no compiler knows."""
     folder = tmp_path / name
-    for part in ("guest_c", "measure", "workloads"):
+    for part in ("guest_c", "workloads"):
         shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("build", "__pycache__"))
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(0o644)
     environment = {**os.environ, "CFLAGS": "-nonsense", "CC": "nonsense"}
-    for part in ("measure", "workloads/alpha"):
-        subprocess.run(["make", "-s", "-C", folder / part, "all"], check=True, env=environment)
-    assert os.access(folder / "measure" / "build" / "sampler", os.X_OK)
+    subprocess.run(["make", "-s", "-C", folder / "workloads" / "alpha", "all"], check=True, env=environment)
+    assert os.access(folder / "workloads" / "alpha" / "build" / "alpha", os.X_OK)
 
 
 def test_flags_of_ones_own_lose_nothing_that_the_code_needs(tmp_path: Path) -> None:
