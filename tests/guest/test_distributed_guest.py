@@ -151,7 +151,7 @@ def test_two_workers_one_of_them_killed_in_the_middle(folder: Path) -> None:
         said, _ = runner.communicate(timeout=600)
         print(said)
         assert runner.returncode == 0
-        assert re.search(r"cell 2 of 2: .* s, major faults httpd \d+, rdbms \d+; ok; 0 s left", said)
+        assert re.search(r"cell 2 of 2: .* s, major faults httpd \d+, rdbms \d+, query.cgi \d+; ok; 0 s left", said)
         assert said.count("WorkerLost") + said.count("is gone") >= 1
         (run,) = runs(folder)
         assert_complete(run)
