@@ -43,7 +43,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Tested:
     expectation: Expectation
     words: str
     found: Estimate
@@ -53,7 +53,7 @@ class Finding:
 @dataclass(frozen=True)
 class ClaimResult:
     claim: Claim
-    findings: tuple[Finding, ...]
+    tests: tuple[Tested, ...]
     verdict: str
 
 
@@ -61,16 +61,16 @@ def judge_claim(
     claim: Claim, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Intervals
 ) -> ClaimResult:
     """``cells``: ``analysis.estimates.outcomes.cell_outcomes``. ``values``: the run's configuration, as JSON has it."""
-    findings = tuple(judge_expectation(expectation, frames, cells, values, settings) for expectation in claim.tests)
-    return ClaimResult(claim, findings, together([finding.verdict for finding in findings]))
+    tests = tuple(judge_expectation(expectation, frames, cells, values, settings) for expectation in claim.tests)
+    return ClaimResult(claim, tests, together([tested.verdict for tested in tests]))
 
 
 def judge_expectation(
     expectation: Expectation, frames: Frames, cells: pd.DataFrame, values: Mapping[str, Any], settings: Intervals
-) -> Finding:
+) -> Tested:
     if expectation.measure == "overcommitment_mib":
         found = Estimate(0, overcommitment_mib(values))
-        return Finding(expectation, MEASURES[expectation.measure], found, exactly(found.value, expectation))
+        return Tested(expectation, MEASURES[expectation.measure], found, exactly(found.value, expectation))
     if expectation.measure in BY_NAME:
         conditions = [*filter(None, (expectation.condition, expectation.against))]
         words = f"{BY_NAME[expectation.measure].label}, {' / '.join(conditions)}"
@@ -79,7 +79,7 @@ def judge_expectation(
         words = MEASURES[expectation.measure]
         samples = [figure_measure(frames, expectation)]
     found = estimate(samples, ratio_of_medians if len(samples) > 1 else median, settings)
-    return Finding(expectation, words, found, verdict(found, expectation, settings.least_blocks))
+    return Tested(expectation, words, found, verdict(found, expectation, settings.least_blocks))
 
 
 def exactly(value: float, expectation: Expectation) -> str:

@@ -14,7 +14,7 @@ from analysis.estimates.numbers import interval, number, several, with_interval
 from analysis.estimates.outcomes import OUTCOMES, TICK
 from analysis.estimates.statistics import SIGNIFICANT
 from analysis.figures.style import Drawn
-from analysis.judgements.claims import REPRODUCED, VERDICTS, Finding
+from analysis.judgements.claims import REPRODUCED, VERDICTS, Tested
 from analysis.judgements.paper import SetupRow, paper
 from analysis.records.conditions import AGAIN, BASELINE, settings_of
 from analysis.records.hosts import hosts, warnings
@@ -90,7 +90,7 @@ def context(study: Study, figures: Sequence[Drawn], of_suites: Mapping[str, Sequ
                 "text": result.claim.text,
                 "place": result.claim.place,
                 "verdict": result.verdict,
-                "tests": [finding_row(finding) for finding in result.findings],
+                "tests": [tested_row(tested) for tested in result.tests],
             }
             for result in study.claims
         ],
@@ -140,7 +140,7 @@ def verdict_line(study: Study) -> str:
     hypothesis = next((result for result in study.claims if result.claim.id == "hypothesis"), None)
     first = ""
     if hypothesis and hypothesis.verdict != "cannot tell":
-        found = hypothesis.findings[0].found
+        found = hypothesis.tests[0].found
         holds = "holds" if hypothesis.verdict == REPRODUCED else f"is {hypothesis.verdict} reproduced"
         first = f"The paper's hypothesis {holds}: {with_interval(found)} of the RDBMS's major faults remain. "
     claims = f"Of {several(len(verdicts), 'claim')}: {', '.join(parts)}."
@@ -160,18 +160,18 @@ def facts(study: Study) -> list[str]:
     ]
 
 
-def finding_row(finding: Finding) -> dict[str, Any]:
-    expectation = finding.expectation
+def tested_row(tested: Tested) -> dict[str, Any]:
+    expectation = tested.expectation
     limits = [
         f"at least {number(expectation.at_least)}" if expectation.at_least is not None else "",
         f"at most {number(expectation.at_most)}" if expectation.at_most is not None else "",
     ]
     return {
-        "words": finding.words,
-        "value": number(finding.found.value),
-        "interval": interval(finding.found),
+        "words": tested.words,
+        "value": number(tested.found.value),
+        "interval": interval(tested.found),
         "limits": " and ".join(filter(None, limits)),
-        "blocks": finding.found.blocks,
+        "blocks": tested.found.blocks,
     }
 
 

@@ -81,11 +81,11 @@ def claims_table(claims: Sequence[ClaimResult]) -> pd.DataFrame:
     columns = ["claim", "claim_verdict", "measure", "condition", "against", "at_least", "at_most", *ESTIMATE, "verdict"]
     rows = []
     for result in claims:
-        for finding in result.findings:
-            test = finding.expectation
+        for tested in result.tests:
+            test = tested.expectation
             limits = (test.at_least, test.at_most)
             what = (result.claim.id, result.verdict, test.measure, test.condition, test.against)
-            rows.append((*what, *limits, *values(finding.found), finding.verdict))
+            rows.append((*what, *limits, *values(tested.found), tested.verdict))
     return pd.DataFrame(rows, columns=columns)
 
 

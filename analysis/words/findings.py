@@ -122,7 +122,7 @@ def commit(study: Study) -> str:
 def by_verdict(results: Iterable[ClaimResult], report: str) -> list[str]:
     """The claims, sorted; of those whose conditions the run lacks only their names."""
     lines: list[str] = []
-    there = [result for result in results if any(finding.found.blocks for finding in result.findings)
+    there = [result for result in results if any(finding.found.blocks for finding in result.tests)
              or result.verdict != CANNOT_TELL]  # fmt: skip
     for verdict, heading in HEADINGS.items():
         lines += section(f"### {heading}", [claim(one) for one in there if one.verdict == verdict], report)
@@ -140,7 +140,7 @@ def by_verdict(results: Iterable[ClaimResult], report: str) -> list[str]:
 def claim(result: ClaimResult) -> Sentence:
     """``claims.csv`` has a row for each of its tests."""
     tests = []
-    for finding in result.findings:
+    for finding in result.tests:
         limits = [
             f"{word} {number(limit)}"
             for word, limit in (("at least", finding.expectation.at_least), ("at most", finding.expectation.at_most))

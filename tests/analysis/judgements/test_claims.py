@@ -99,4 +99,4 @@ def test_overcommitment_is_of_the_runs_own_configuration(tmp_path: Path) -> None
     )
     results = {claim.claim.id: claim for claim in study(tmp_path, BARS).claims}
     assert results["overcommitment"].verdict == REPRODUCED
-    assert results["overcommitment"].findings[0].found.value == 614
+    assert results["overcommitment"].tests[0].found.value == 614
