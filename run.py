@@ -19,6 +19,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
 ENVIRONMENT = PROJECT / ".venv"
+STARTED_AGAIN = "PAGING_STARTED_AGAIN"
 
 if __name__ == "__main__":  # until main() can answer it, also in what we start again as
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -37,8 +38,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
     Without ``words`` they are this process's own, and it may have to start again first.
     """
-    if words is None:
-        start_again_in_ours()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process lives
@@ -46,6 +45,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets "?" for what it lacks
     try:
+        if words is None:
+            start_again_in_ours()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = dispatch(sys.argv[1:] if words is None else words)
         sys.stdout.flush()
@@ -76,8 +77,9 @@ def start_again_in_ours() -> None:
     """With the Python that `make` set up, whichever is on PATH, and without the user's settings of other programs."""
     set_up = (ENVIRONMENT / "bin" / "python").exists()
     python = str(ENVIRONMENT / "bin" / "python") if set_up else sys.executable
-    ours = environment.of_ours(os.environ)
-    if ours != dict(os.environ) or (set_up and Path(sys.prefix) != ENVIRONMENT):
+    ours = {**environment.of_ours(os.environ), STARTED_AGAIN: str(os.getpid())}
+    once = os.environ.get(STARTED_AGAIN) == str(os.getpid())  # which stays the process's own
+    if not once and (ours != dict(os.environ) or (set_up and Path(sys.prefix) != ENVIRONMENT)):
         os.execve(python, [python, *sys.argv], ours)  # noqa: S606 - our own words
 
 

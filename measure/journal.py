@@ -199,6 +199,7 @@ def read_end(folder: Path) -> End | None:
 
 def entry_at(path: Path, at: int) -> Entry | None:
     try:
-        return entry_of(read_bounded(path, EVENT_BYTES).splitlines()[at])
+        *whole, _cut = read_bounded(path, EVENT_BYTES).split(b"\n")
+        return entry_of(whole[at])
     except (OSError, Fault, IndexError):
         return None

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from testbed.errors import GuestError, HostError, UsageError
 from testbed.guest import Guest, is_active
@@ -32,14 +33,20 @@ def words(guest: Guest, *options: str) -> list[str]:
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{ALIAS} {guest.image.host_key.read_text()}")
     settings = {
-        "UserKnownHostsFile": f'"{known_hosts}"',  # ssh splits it at spaces
+        "UserKnownHostsFile": f'"{literal(known_hosts)}"',  # ssh splits it at spaces
+        "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": ALIAS,
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
     }
     pinned = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    key = ["-i", str(guest.image.private_key), "-p", str(guest.ssh_port)]
+    key = ["-i", literal(guest.image.private_key), "-p", str(guest.ssh_port)]
     return ["ssh", "-F", "none", *key, *pinned, *options, "root@127.0.0.1"]
+
+
+def literal(path: Path) -> str:
+    """As ssh(1) takes a path in which a percent sign is one."""
+    return str(path).replace("%", "%%")
 
 
 def attach(guest: Guest) -> int:
@@ -64,7 +71,7 @@ def attach(guest: Guest) -> int:
         end(process, GRACE_S)
     if code != LOST:
         return code
-    guest.watch.gone.wait(GRACE_S if not sys.stdin.isatty() else 0)
+    guest.watch.gone.wait(GRACE_S)
     if is_active(guest.domain):
-        return LEFT
+        return LEFT if sys.stdin.isatty() else code
     raise GuestError("the guest's shell ended without an exit code: the guest is gone")

@@ -83,7 +83,8 @@ def test_only_a_complete_and_valid_last_record_is_done(store: Store, plan: Plan)
         (json.dumps({**end, "complete": False}), False),
         (json.dumps(end)[:-5], False),
         (json.dumps([1]), False),
-        (json.dumps(end), True),
+        (json.dumps(end), False),
+        (json.dumps(end) + "\n", True),
     ):
         path.write_text(line)
         assert store.is_done(cell) is done, line

@@ -295,3 +295,11 @@ def test_debian_package_has_everything_and_starts_nothing(tmp_path: Path) -> Non
         assert "systemctl enable" not in (control / script).read_text()
         assert "systemctl start" not in (control / script).read_text()
     run(["md5sum", "--check", "--quiet", "DEBIAN/md5sums"], cwd=tmp_path / "tree")
+
+
+def test_plain_make_builds_optimized_programs_and_installs_nothing() -> None:
+    shown = run(["make", "--dry-run", "--always-make", "-C", FOLDER], timeout=60)
+    compiled = [line for line in shown.splitlines() if " -c -o " in line]
+    assert compiled
+    assert all(" -O2 " in line and " -D_GNU_SOURCE " in line for line in compiled)
+    assert "install" not in shown
