@@ -129,7 +129,7 @@ growth: setup
 
 setup: programs
 
-# Asked for every time, half a second if all is there: what stands in a file of yesterday may have gone since.
+# Asked for every time, a second or two if all is there: what stands in a file of yesterday may have gone since.
 host:
 	@sh testbed/setup/host.sh
 

@@ -133,11 +133,11 @@ class Store:
     def is_done(self, cell: Cell) -> bool:
         """Whether the cell's record ends with: complete and valid, or that the guest's kernel cannot do it."""
         end = read_end(self.cell_folder(cell))
-        return self.counts(cell) or (end is not None and end.kind == UNSUPPORTED)
+        return end is not None and (end.counts or end.kind == UNSUPPORTED)
 
     def counts(self, cell: Cell) -> bool:
         end = read_end(self.cell_folder(cell))
-        return end is not None and end.complete and end.valid
+        return end is not None and end.counts
 
     def host_of(self, cell: Cell) -> str:
         """The host that ran the cell; "" unless it is done."""

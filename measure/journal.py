@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from measure.hostuse import HostUse
-from measure.lines import Lines, LineTooLong
-from measure.quota import EVENT_BYTES, EVENT_LINES
+from measure.lines import each
+from measure.quota import EVENT_BYTES
 from measure.validity import Check
 from testbed.files.documents import Fault, parse_json, read_bounded
 
@@ -97,6 +97,11 @@ class End:
     kind: str = ""
     reason: str = ""
 
+    @property
+    def counts(self) -> bool:
+        """Whether the cell counts, by its own word."""
+        return self.complete and self.valid
+
 
 Entry = Head | Step | Answer | HostUse | Mechanism | Advance | Check | End
 KINDS: dict[str, type[Entry]] = {
@@ -110,15 +115,7 @@ KINDS: dict[str, type[Entry]] = {
     "end": End,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
-STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-def adapter(kind: type[Entry]) -> TypeAdapter[Entry]:
-    kind.__pydantic_config__ = STRICT  # type: ignore[union-attr]
-    return TypeAdapter(kind)
-
-
-ADAPTERS = {name: adapter(kind) for name, kind in KINDS.items()}
+ADAPTERS: dict[str, TypeAdapter[Entry]] = {name: TypeAdapter(kind) for name, kind in KINDS.items()}
 
 
 def line_of(entry: Entry) -> str:
@@ -135,7 +132,8 @@ def entry_of(line: bytes) -> Entry:
     if not isinstance(kind, str) or kind not in ADAPTERS:
         raise Fault(f"type {kind!r} is none of {', '.join(ADAPTERS)}"[:200])
     try:
-        return ADAPTERS[kind].validate_json(json.dumps(values))  # strict as JSON is: 1 is a number of seconds, too
+        # Strict as JSON is: 1 is a number of seconds, too.
+        return ADAPTERS[kind].validate_json(json.dumps(values), strict=True, extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part)[:40] for part in first["loc"])
@@ -168,21 +166,12 @@ class Journal:
 
 def read_journal(path: Path) -> list[Entry]:
     """All whole lines. Raises OSError, and Fault for a line that is none of a journal's."""
-    return list(entries_in(read_bounded(path, EVENT_BYTES)))
+    return entries_in(read_bounded(path, EVENT_BYTES))
 
 
 def entries_in(content: bytes) -> list[Entry]:
-    """Likewise; a last line without its newline was cut off while it was written, and is left out."""
-    lines = Lines()
-    entries: list[Entry] = []
-    try:
-        for line in lines.add(content):
-            if len(entries) == EVENT_LINES:
-                raise Fault(f"more than {EVENT_LINES} lines")
-            entries.append(entry_of(line))
-    except LineTooLong as fault:
-        raise Fault(str(fault)) from None
-    return entries
+    """Likewise."""
+    return list(each(content, entry_of))
 
 
 def read_head(folder: Path) -> Head | None:

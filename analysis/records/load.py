@@ -25,9 +25,9 @@ from measure.journal import (
     Step,
     entry_of,
 )
-from measure.lines import Lines, LineTooLong
+from measure.lines import BadLine, each
 from measure.packed import Damaged, read_stored, stored
-from measure.quota import COMMS, EVENT_BYTES, EVENT_LINES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
+from measure.quota import COMMS, EVENT_BYTES, EVENT_MEMBERS, RUN_EVENT_BYTES, STREAM_BYTES
 from measure.stream import Record, StreamFault, Tick, records_in
 from measure.validity import Check
 from testbed.errors import Unsupported, UsageError
@@ -172,7 +172,7 @@ def _cell(run: Path, plan: PlannedCell, problems: list[str], budget: Budget) -> 
     complete = end is not None and end.complete
     skipped = end is not None and not complete and end.kind == Unsupported.__name__
     faults += _disagreements(planned, journal)
-    said_valid = end is not None and complete and end.valid
+    said_valid = end is not None and end.counts
     sampled = said_valid or stored(folder / SAMPLES).is_file()  # what failed early has recorded nothing
     faults += [] if skipped else [*prefetch_faults, *(sample_faults if sampled else [])]
     problems += faults
@@ -219,23 +219,19 @@ def plain_members(line: bytes) -> Json:
 
 
 def _lines(run: Path, path: Path, budget: Budget, read: Callable[[bytes], T]) -> tuple[list[T], list[str]]:
-    """What ``read`` makes of each line of a file up to the first that it has a Fault for, and what is wrong with that.
+    """What ``read`` makes of each line of a file up to the first that is none, and what is wrong with that.
 
-    A last line without its newline was cut off while it was written: it is dropped without complaint
-    (a cell that ended in the midst of it has no ``end`` record and does not count anyway).
+    A line that was cut off is left out without complaint: a cell that ended in the midst of it has no ``end`` record
+    and does not count anyway.
     """
     content, broken = _content(run, path, min(EVENT_BYTES, budget.left))
     budget.left -= len(content)
     records: list[T] = []
-    lines = Lines()
     try:
-        for line in lines.add(content):
-            if len(records) == EVENT_LINES:
-                raise Fault(f"more than {EVENT_LINES} lines")
-            records.append(read(line))
-    except (Fault, LineTooLong) as fault:
-        number = lines.count + isinstance(fault, LineTooLong)
-        return records, [f"{path.relative_to(run)}:{number}: {str(fault).removeprefix('line 1: ')}"]
+        for record in each(content, read):
+            records.append(record)
+    except BadLine as bad:
+        return records, [f"{path.relative_to(run)}:{bad.line}: {bad.problem}"]
     return records, broken
 
 

@@ -14,6 +14,7 @@ import prefetch.install
 from configuration.condition import Base
 from configuration.resolved import SnapshotSettings
 from experiment.condition_setup import alpha_command, containers, make_topology
+from measure import journal
 from measure.recording import EventStream
 from measure.timeline import run_alpha
 from testbed import ledger
@@ -141,7 +142,7 @@ class Warming:
             guest = stack.enter_context(boot(connection, sockets, hardware, self.image, folder))
             stack.enter_context(guest.explained())
             scratch = stack.enter_context(ledger.folder(SHORT_PLACE, PREFIX))
-            alpha = EventStream(guest.ports[ALPHA_PORT], scratch / "alpha.jsonl")
+            alpha = EventStream(guest.ports[ALPHA_PORT], scratch / journal.ALPHA)
             stack.callback(alpha.close)
             self.report("boot")
             begin = time.monotonic()

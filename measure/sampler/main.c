@@ -14,7 +14,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_PORT = 3, EXIT_SYSTEM = 4 };
+#define NAME "sampler"
+
+enum { EXIT_PORT = 3 };
 
 #define FAREWELL_MS 1000
 
@@ -43,12 +45,6 @@ static const char HELP[] =
 	"Example: (echo start; sleep 3; echo stop) | sampler --port - --group all=/sys/fs/cgroup\n";
 
 static struct recorder recorder; /* all of the sampler's memory */
-
-static int fail(int code, const char *what)
-{
-	fprintf(stderr, "sampler: %s: %s\n", what, strerror(errno));
-	return code;
-}
 
 static void warn(const char *what, const char *why)
 {
@@ -124,7 +120,7 @@ static int loop(struct recorder *r, int signals)
 		fds[WATCH_IN] = (struct pollfd){ .fd = p->hung ? -1 : p->in, .events = POLLIN };
 		fds[WATCH_OUT] = (struct pollfd){ .fd = pending && !p->hung ? p->out : -1, .events = POLLOUT };
 		if (poll(fds, WATCHES, p->hung ? PORT_RETRY_MS : -1) < 0 && errno != EINTR)
-			return fail(EXIT_SYSTEM, "poll");
+			return program_fail(NAME, EXIT_SYSTEM, "poll");
 		if (fds[WATCH_SIGNALS].revents)
 			return 0;
 		/* Exits before the tick: the processes that the tick no longer meets are then still known. */
@@ -148,32 +144,25 @@ int main(int argc, char **argv)
 	const char *file;
 	int signals, code;
 
-	switch (parse_options(argc, argv, &o, error, sizeof(error))) {
-	case PARSED_HELP:
-		fputs(HELP, stdout);
-		return fflush(stdout) ? fail(EXIT_SYSTEM, "standard output") : 0;
-	case PARSED_BAD:
-		fprintf(stderr, "sampler: %s\n", error);
-		return EXIT_USAGE;
-	case PARSED_RUN:
-		break;
-	}
+	code = program_answer(parse_options(argc, argv, &o, error, sizeof(error)), NAME, HELP, error);
+	if (code >= 0)
+		return code;
 	recorder.options = &o;
 	signals = open_signals();
 	if (signals < 0)
-		return fail(EXIT_SYSTEM, "signalfd");
+		return program_fail(NAME, EXIT_SYSTEM, "signalfd");
 	if (port_open(&recorder.port, o.port)) {
 		if (errno != EPIPE)
-			return fail(EXIT_PORT, o.port);
+			return program_fail(NAME, EXIT_PORT, o.port);
 		fprintf(stderr, "sampler: %s is a FIFO, which has one direction: use --port - between two\n", o.port);
 		return EXIT_PORT;
 	}
 	file = sources_open(&recorder.sources, &o);
 	if (file)
-		return fail(EXIT_SYSTEM, file);
+		return program_fail(NAME, EXIT_SYSTEM, file);
 	recorder.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (recorder.timer < 0)
-		return fail(EXIT_SYSTEM, "timerfd_create");
+		return program_fail(NAME, EXIT_SYSTEM, "timerfd_create");
 	take_privileges(&recorder);
 	say_hello(&recorder);
 	code = loop(&recorder, signals);

@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "guest_c/program.h"
 #include "sampler/limits.h"
 
 #include <stddef.h>
@@ -20,8 +21,6 @@ struct options {
 	const char *disks[MAX_DISKS];
 	int ndisks;
 };
-
-enum parsed { PARSED_RUN, PARSED_HELP, PARSED_BAD };
 
 /* On PARSED_BAD, ERROR names the argument and what it accepts. */
 enum parsed parse_options(int argc, char *const *argv, struct options *o, char *error, size_t cap);

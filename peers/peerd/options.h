@@ -2,6 +2,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "guest_c/program.h"
+
 #include <stddef.h>
 
 enum action { ACTION_SWAP_CYCLE, ACTION_READ_MEMORY, ACTION_WAKE };
@@ -13,8 +15,6 @@ struct options {
 	char *const *words; /* its arguments */
 	int nwords;
 };
-
-enum parsed { PARSED_RUN, PARSED_HELP, PARSED_BAD };
 
 /* On PARSED_BAD, ERROR names the argument and what it accepts. */
 enum parsed parse_options(int argc, char *const *argv, struct options *o, char *error, size_t cap);

@@ -16,7 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_PORT = 3, EXIT_SYSTEM = 4 };
+#define NAME "peerd"
+
+enum { EXIT_PORT = 3 };
 
 static const char HELP[] =
 	"usage: peerd --port PATH ACTION ...\n"
@@ -47,12 +49,6 @@ static const char HELP[] =
 
 static struct options options;
 static struct port port;
-
-static int fail(int code, const char *what)
-{
-	fprintf(stderr, "peerd: %s: %s\n", what, strerror(errno));
-	return code;
-}
 
 static void begin_event(struct jsonline *j, char *line, size_t cap, const char *event)
 {
@@ -175,7 +171,7 @@ static int loop(void)
 		if (port.hung && port.kind == PORT_STANDARD)
 			return 0;
 		if (ppoll(fds, 2, port.hung ? &retry : NULL, &none) < 0 && errno != EINTR)
-			return fail(EXIT_SYSTEM, "ppoll");
+			return program_fail(NAME, EXIT_SYSTEM, "ppoll");
 		if (port.hung)
 			port_retry(&port);
 		else if (fds[0].revents & POLLIN)
@@ -189,21 +185,15 @@ int main(int argc, char **argv)
 {
 	char error[256];
 	bool locked;
+	int code;
 
-	switch (parse_options(argc, argv, &options, error, sizeof(error))) {
-	case PARSED_HELP:
-		fputs(HELP, stdout);
-		return fflush(stdout) ? fail(EXIT_SYSTEM, "standard output") : 0;
-	case PARSED_BAD:
-		fprintf(stderr, "peerd: %s\n", error);
-		return EXIT_USAGE;
-	case PARSED_RUN:
-		break;
-	}
+	code = program_answer(parse_options(argc, argv, &options, error, sizeof(error)), NAME, HELP, error);
+	if (code >= 0)
+		return code;
 	hold_signals();
 	if (port_open(&port, options.port)) {
 		if (errno != EPIPE)
-			return fail(EXIT_PORT, options.port);
+			return program_fail(NAME, EXIT_PORT, options.port);
 		fprintf(stderr, "peerd: %s is a FIFO, which has one direction: use --port - between two\n", options.port);
 		return EXIT_PORT;
 	}

@@ -64,9 +64,8 @@ esac
 /usr/bin/python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     die "/usr/bin/python3 is older than 3.11, or does not start" "Debian 12 or newer"
 
-# The user's own settings of Python and pip are for the user's own programs. Where packages come from (index, proxy,
-# certificates) python_packages.py takes over from them.
-unset PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONSTARTUP PYTHONPLATLIBDIR PYTHONWARNINGS PYTHONOPTIMIZE
+# Python is started isolated (-I): the user's own settings are for the user's own programs. Where packages come from
+# (index, proxy, certificates) python_packages.py takes over from pip's.
 if ! { [ -x "$venv/bin/python" ] && "$venv/bin/python" -I testbed/setup/python_packages.py --check; }; then
     echo "setup: making the virtual environment .venv"
     rm -rf "$venv"

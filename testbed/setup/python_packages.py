@@ -14,6 +14,10 @@ from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))  # this runs isolated, and before the project can be found by itself
+
+from testbed.environment import of_ours  # noqa: E402
+
 EXTRAS = ("dev", "cluster")
 # The line by which the project is found from any folder: https://docs.python.org/3/library/site.html
 POINTER = Path(sysconfig.get_path("purelib"), "container-paging.pth")
@@ -68,8 +72,10 @@ def lacks() -> list[str]:
         if found is None or not wanted.specifier.contains(found.version, prereleases=True):
             missing.append(str(wanted))
             continue
-        for further in map(Requirement, found.requires or ()):
-            extras = {"", *wanted.extras}
+        extras = {"", *wanted.extras}
+        # Most lines are of extras that nobody asks for, and to parse a line takes long.
+        asked = (line for line in found.requires or () if wanted.extras or "extra ==" not in line)
+        for further in map(Requirement, asked):
             if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras):
                 pending.append(further)
     return missing
@@ -96,19 +102,18 @@ def sources() -> dict[str, str]:
 
 
 def install() -> int:
-    environment = {name: value for name, value in os.environ.items() if name[:4] != "PIP_"}
-    environment |= {**sources(), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    of_pip = {**sources(), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = of_ours(os.environ) | of_pip
     command = [sys.executable, "-I", "-m", "pip", "install", "--quiet", *requirements()]
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
 def main() -> int:
-    wrong = damage()
-    if wrong:
-        print(f"setup: the virtual environment is not whole: {wrong}")
-        return 1
     if "--check" in sys.argv:
-        return 0
+        wrong = damage()
+        if wrong:
+            print(f"setup: the virtual environment is not whole: {wrong}")
+        return 1 if wrong else 0
     if not is_found():
         POINTER.write_text(f"{PROJECT}\n", encoding="utf-8")
     if not lacks():

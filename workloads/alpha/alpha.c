@@ -2,6 +2,7 @@
  *
  * It is service B of the paper, and there only to push service A out of memory. */
 #include "options.h"
+#include "guest_c/clock.h"
 #include "guest_c/jsonline.h"
 
 #include <errno.h>
@@ -16,7 +17,9 @@
 
 #define MIB 1048576u
 
-enum { EXIT_USAGE = 2, EXIT_MEMORY = 3, EXIT_SYSTEM = 4 };
+#define NAME "alpha"
+
+enum { EXIT_MEMORY = 3 };
 
 static const char HELP[] =
 	"usage: alpha [--mb MIB] [--stride BYTES] [--bytes BYTES] [--events PATH]\n"
@@ -41,20 +44,6 @@ static void on_sigterm(int number)
 {
 	(void)number;
 	_exit(0);
-}
-
-static int fail(int code, const char *what)
-{
-	fprintf(stderr, "alpha: %s: %s\n", what, strerror(errno));
-	return code;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static int write_whole(int fd, const char *data, size_t length)
@@ -124,6 +113,7 @@ int main(int argc, char **argv)
 	int woken;
 	uint64_t started, done, size, pages;
 	int out = STDOUT_FILENO;
+	int code;
 	struct jsonline j;
 	struct options o;
 	char line[512];
@@ -134,38 +124,31 @@ int main(int argc, char **argv)
 	sigemptyset(&wakes);
 	sigaddset(&wakes, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &wakes, NULL);
-	switch (parse_options(argc, argv, &o, line, sizeof(line))) {
-	case PARSED_HELP:
-		fputs(HELP, stdout);
-		return fflush(stdout) ? fail(EXIT_SYSTEM, "standard output") : 0;
-	case PARSED_BAD:
-		fprintf(stderr, "alpha: %s\n", line);
-		return EXIT_USAGE;
-	case PARSED_RUN:
-		break;
-	}
+	code = program_answer(parse_options(argc, argv, &o, line, sizeof(line)), NAME, HELP, line);
+	if (code >= 0)
+		return code;
 	if (o.events)
 		out = open(o.events, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (out < 0)
-		return fail(EXIT_SYSTEM, o.events);
+		return program_fail(NAME, EXIT_SYSTEM, o.events);
 
 	size = o.mb * MIB;
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		snprintf(line, sizeof(line), "cannot allocate %llu MiB", (unsigned long long)o.mb);
-		return fail(EXIT_MEMORY, line);
+		return program_fail(NAME, EXIT_MEMORY, line);
 	}
 	/* The paper's pages are of 4 KiB. With transparent huge pages one write would fill 512 of them,
 	 * and the stride would no longer say what is resident. EINVAL: a kernel that has none. */
 	if (madvise(memory, size, MADV_NOHUGEPAGE) && errno != EINVAL)
-		return fail(EXIT_SYSTEM, "madvise(MADV_NOHUGEPAGE)");
+		return program_fail(NAME, EXIT_SYSTEM, "madvise(MADV_NOHUGEPAGE)");
 
 	started = now_ns();
 	begin_event(&j, line, sizeof(line), "start", started);
 	json_i64(&j, "pid", getpid());
 	describe(&j, &o);
 	if (write_whole(out, line, json_end(&j)))
-		return fail(EXIT_SYSTEM, o.events ? o.events : "standard output");
+		return program_fail(NAME, EXIT_SYSTEM, o.events ? o.events : "standard output");
 	pages = write_pages((volatile unsigned char *)memory, size, &o);
 	done = now_ns();
 	begin_event(&j, line, sizeof(line), "ready", done);
@@ -173,18 +156,18 @@ int main(int argc, char **argv)
 	describe(&j, &o);
 	json_seconds(&j, "write_s", done - started);
 	if (write_whole(out, line, json_end(&j)))
-		return fail(EXIT_SYSTEM, o.events ? o.events : "standard output");
+		return program_fail(NAME, EXIT_SYSTEM, o.events ? o.events : "standard output");
 
 	/* Not locked in memory: that alpha, too, can be swapped out is part of the experiment. */
 	for (;;) {
 		if (sigwait(&wakes, &woken))
-			return fail(EXIT_SYSTEM, "sigwait");
+			return program_fail(NAME, EXIT_SYSTEM, "sigwait");
 		started = now_ns();
 		read_pages((volatile unsigned char *)memory, size, &o);
 		done = now_ns();
 		begin_event(&j, line, sizeof(line), "read", done);
 		json_seconds(&j, "read_s", done - started);
 		if (write_whole(out, line, json_end(&j)))
-			return fail(EXIT_SYSTEM, o.events ? o.events : "standard output");
+			return program_fail(NAME, EXIT_SYSTEM, o.events ? o.events : "standard output");
 	}
 }

@@ -2,6 +2,8 @@
 #ifndef ALPHA_OPTIONS_H
 #define ALPHA_OPTIONS_H
 
+#include "guest_c/program.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +15,6 @@ struct options {
 	uint64_t bytes;	 /* bytes in each write */
 	const char *events; /* where the events go; NULL is standard output */
 };
-
-enum parsed { PARSED_RUN, PARSED_HELP, PARSED_BAD };
 
 /* Defaults are the paper's values. On PARSED_BAD, ERROR names the argument and its range. */
 enum parsed parse_options(int argc, char *const *argv, struct options *o, char *error, size_t cap);
